@@ -1,0 +1,106 @@
+"""Sending waiting jobs to workers: from PostgreSQL, in order of fair share and age, a few seconds of work at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from broker.app import GRADE
+from broker.queues import chunk_size
+from broker.settings import BrokerSettings
+from db import window
+from db.errors import DatabaseAway
+from db.session import Database
+from db.worker import live_by_queue
+
+log = logging.getLogger(__name__)
+
+# How often the number of live workers is read again: it sizes the window, it need not be exact.
+LIVE_S = 1.0
+
+
+class Dispatch:
+    """Fills the window of queues. Safe to call from any process at any time: the rows decide who sends what."""
+
+    def __init__(self, database: Database, app: Celery, settings: BrokerSettings) -> None:
+        self.database, self.app, self.settings = database, app, settings
+        self._live: dict[str, int] = {}
+        self._live_at = 0.0
+
+    def __call__(self, queues: Iterable[str]) -> int:
+        """Sends what fits into each queue's window; returns how many jobs were sent.
+
+        Raises OperationalError when the broker is away (the jobs wait in the database again) and DatabaseAway.
+        """
+        return sum(self._fill(queue) for queue in queues)
+
+    def everything(self) -> int:
+        """Fills the windows of all queues in which work waits."""
+        with self.database.session() as session:
+            queues = window.waiting_queues(session)
+        return self(queues)
+
+    def _fill(self, queue: str) -> int:
+        size = chunk_size(queue, self.settings)
+        room = size * self.settings.window_chunks * max(1, self._children(queue))
+        with self.database.session() as session:
+            ids = window.take(session, queue, room)
+        # Only now, after the commit: a worker that is quick must find the rows.
+        for start in range(0, len(ids), size):
+            self._send(queue, ids[start : start + size], ids[start:])
+        return len(ids)
+
+    def _send(self, queue: str, chunk: list[uuid.UUID], unsent: list[uuid.UUID]) -> None:
+        try:
+            self.app.send_task(GRADE, args=[[str(i) for i in chunk]], queue=queue, retry=False)
+        except OperationalError:
+            with self.database.session() as session:
+                window.put_back(session, unsent)
+            raise
+
+    def _children(self, queue: str) -> int:
+        if time.monotonic() - self._live_at > LIVE_S:
+            with self.database.session() as session:
+                self._live = live_by_queue(session, self.settings.live_s)
+            self._live_at = time.monotonic()
+        return self._live.get(queue, 0)
+
+
+class Dispatcher:
+    """A thread that dispatches for a process: no request waits for the broker, and many wishes become one dispatch."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self.dispatch = dispatch
+        self._wanted: set[str] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def wish(self, queue: str) -> None:
+        """Asks for a dispatch of a queue soon. If it fails, the sweep of any worker makes up for it."""
+        with self._changed:
+            self._wanted.add(queue)
+            if self._thread is None or not self._thread.is_alive():  # also in a process that was forked since
+                self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._wanted:
+                    self._changed.wait()
+                queues, self._wanted = self._wanted, set()
+            try:
+                self.dispatch(queues)
+            except (OperationalError, DatabaseAway) as error:
+                log.warning("not sent yet, the sweep will: %s", error)
+                time.sleep(1)  # the broker is away: one try a second is enough
+            except Exception:
+                log.exception("dispatch failed, the sweep will try again")
+                time.sleep(1)

@@ -1,0 +1,33 @@
+"""Names of queues: `<model>.<device>.<lane>`."""
+
+from __future__ import annotations
+
+import re
+
+from broker.settings import BrokerSettings
+
+DEVICES = ("any", "cpu", "gpu")
+LANES = ("interactive", "bulk")
+
+
+def slug(model: str) -> str:
+    """A model's name in the letters that every broker takes; two models that differ keep different names."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda m: "." if m.group() == "/" else f"={ord(m.group()):x}", model).lower()
+
+
+def queue_name(model: str, device: str, lane: str) -> str:
+    """The queue for jobs of a model that ask for a device in a lane."""
+    return f"{slug(model)}.{device}.{lane}"
+
+
+def consumed_by(model: str, device: str) -> list[str]:
+    """The queues of a worker (device cpu or gpu), those to be emptied first in front."""
+    return [queue_name(model, d, lane) for lane in LANES for d in (device, "any")]
+
+
+def chunk_size(queue: str, settings: BrokerSettings) -> int:
+    """The most jobs that one message of a queue may carry."""
+    _, device, lane = queue.rsplit(".", 2)
+    if device == "gpu":
+        return settings.chunk_gpu
+    return settings.chunk_interactive if lane == "interactive" else settings.chunk_bulk

@@ -1,0 +1,52 @@
+"""What the way between API and workers can be told from outside."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from db.settings import DatabaseSettings
+
+EMBEDDED_MODEL = "all-MiniLM-L6-v2"
+
+
+class BrokerSettings(DatabaseSettings):
+    """Everything the database layer reads, and how work is sent."""
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
+    model: str = Field("", description="the encoder: a Hugging Face name or a folder; empty: the one that comes along")
+    models: str = Field("", description="models that jobs may name, separated by commas; empty: the one of `model`")
+    chunk_interactive: int = Field(8, ge=1, le=256, description="most jobs a message in the interactive lane, on a CPU")
+    chunk_bulk: int = Field(16, ge=1, le=256, description="most jobs a message in the bulk lane, on a CPU")
+    chunk_gpu: int = Field(128, ge=1, le=1024, description="most jobs a message for GPU queues")
+    window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
+    redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
+    lease_s: float = Field(15.0, gt=0, description="seconds a worker holds a job without a sign of life")
+    beat_s: float = Field(2.0, gt=0, description="seconds between a worker's signs of life")
+    sweep_s: float = Field(1.0, gt=0, description="seconds between two looks for work that was lost or not sent")
+    max_attempts: int = Field(3, ge=1, le=20, description="attempts before a job is given up")
+    backoff_s: float = Field(1.0, ge=0, description="wait after the second lost attempt; it doubles with each more")
+    time_limit_s: int = Field(240, ge=10, description="longest run of one chunk; its child is killed then")
+    visibility_s: int = Field(
+        300, ge=20, description="seconds after which Redis delivers an unacknowledged message again"
+    )
+    worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+
+    @field_validator("models")
+    @classmethod
+    def _trim(cls, value: str) -> str:
+        return ",".join(part.strip() for part in value.split(",") if part.strip())
+
+    @property
+    def own_model(self) -> str:
+        """The model that a worker of these settings serves, by the name that jobs use."""
+        return self.model or EMBEDDED_MODEL
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The models that jobs may name; the first is used by jobs that name none."""
+        return tuple(self.models.split(",")) if self.models else (self.own_model,)
+
+    @property
+    def live_s(self) -> float:
+        """How long after its last sign of life a worker counts as alive."""
+        return max(5 * self.beat_s, 5.0)

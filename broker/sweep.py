@@ -1,0 +1,36 @@
+"""The sweep: takes back what was lost and sends what waits. Every worker runs it, so no clock process is needed."""
+
+from __future__ import annotations
+
+import logging
+
+from kombu.exceptions import OperationalError
+
+from broker.dispatch import Dispatch
+from db import jobs, window
+from db.worker import forget_gone
+
+log = logging.getLogger(__name__)
+
+LOST = {
+    "type": "urn:gradeline:problem:worker_lost",
+    "title": "The worker was lost",
+    "status": 500,
+    "code": "worker_lost",
+    "detail": "The worker that graded this job stopped without a word, as often as attempts are allowed.",
+}
+
+
+def sweep(dispatch: Dispatch) -> None:
+    """One round. Two sweeps at once do no harm: each row is moved by one of them. Raises DatabaseAway."""
+    settings = dispatch.settings
+    with dispatch.database.session() as session:
+        back = jobs.take_back(session, LOST, settings.max_attempts, settings.backoff_s)
+        lost = window.forget_lost(session, settings.redispatch_s)
+        forget_gone(session, 60 * settings.live_s)
+    if back or lost:
+        log.warning("taken back: %d jobs of lost workers, %d of lost messages", len(back), lost)
+    try:
+        dispatch.everything()
+    except OperationalError as error:
+        log.warning("the broker is away, work waits in the database: %s", error)

@@ -1,0 +1,27 @@
+"""The one error tree. Every layer adds its own branches; the API maps them to problems in one table."""
+
+from __future__ import annotations
+
+
+class GradelineError(Exception):
+    """Base of every error that Gradeline raises on purpose."""
+
+
+class JobNotFound(GradelineError):
+    """Raised when the tenant has no job with the given id."""
+
+
+class RubricNotFound(GradelineError):
+    """Raised when no rubric visible to the tenant has the given name, version or id."""
+
+
+class IllegalMove(GradelineError):
+    """Raised when a job in its present state can't do what was asked of it."""
+
+
+class BadCursor(GradelineError):
+    """Raised when a list cursor was not made by this API."""
+
+
+class DatabaseAway(GradelineError):
+    """Raised when PostgreSQL can't be reached."""

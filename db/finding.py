@@ -1,0 +1,85 @@
+"""Reading jobs: one, or a page of them, with their rubric, result and last attempt."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import Session
+
+from db.errors import BadCursor, JobNotFound
+from db.job import Attempt, Job, Result
+from db.rubric import Rubric
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job with all that its readers see. `attempt` is its newest one."""
+
+    job: Job
+    rubric: Rubric
+    attempt: Attempt | None
+    result: Result | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which jobs a list has; None means any."""
+
+    state: str | None = None
+    batch: uuid.UUID | None = None
+    external_id: str | None = None
+    rubric: str | None = None
+
+
+def _views() -> Select[Job, Rubric, Attempt, Result]:
+    newest = (Attempt.job_id == Job.id) & (Attempt.number == Job.attempt)
+    return (
+        select(Job, Rubric, Attempt, Result)
+        .join(Rubric, Rubric.id == Job.rubric_id)
+        .outerjoin(Attempt, newest)
+        .outerjoin(Result, (Result.job_id == Job.id) & (Job.state == "succeeded"))
+    )
+
+
+def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
+    """One job of a tenant, or JobNotFound."""
+    query = _views().where(Job.id == job_id, Job.tenant_id == tenant_id)
+    row = session.execute(query.execution_options(populate_existing=True)).tuples().first()
+    if row is None:
+        raise JobNotFound("there is no job with this id")
+    return JobView(row[0], row[1], row[2], row[3])
+
+
+def list_jobs(
+    session: Session, tenant_id: uuid.UUID, filters: Filters, limit: int, cursor: str | None
+) -> tuple[list[JobView], str | None]:
+    """A page of a tenant's jobs, newest first, and the next page's cursor or None. BadCursor for a foreign cursor."""
+    wanted: list[ColumnElement[bool]] = [Job.tenant_id == tenant_id]
+    if cursor:
+        wanted.append(Job.id < _read_cursor(cursor))
+    if filters.state:
+        wanted.append(Job.state == filters.state)
+    if filters.batch:
+        wanted.append(Job.batch_id == filters.batch)
+    if filters.external_id is not None:
+        wanted.append(Job.external_id == filters.external_id)
+    if filters.rubric:
+        wanted.append(Rubric.name == filters.rubric)
+    rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).tuples().all()
+    views = [JobView(row[0], row[1], row[2], row[3]) for row in rows[:limit]]
+    return views, _make_cursor(views[-1].job.id) if len(rows) > limit else None
+
+
+def _make_cursor(last: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise BadCursor("this cursor was not made by this API; start again without one") from error

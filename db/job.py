@@ -1,0 +1,103 @@
+"""Jobs, their attempts and their results. Only `db/jobs.py` changes a state."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, new_id
+
+STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+FINAL = ("succeeded", "failed", "cancelled")
+WAITING = "state = 'queued' AND dispatched_at IS NULL"
+IN_WINDOW = "state = 'queued' AND dispatched_at IS NOT NULL"
+
+
+class Job(Base):
+    """The request to grade one submission by one rubric."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="leased"),
+        # The dispatcher walks from one (tenant, share) to the next and takes the oldest of each.
+        Index("ix_job_waiting", "queue", "tenant_id", "share_id", "id", postgresql_where=text(WAITING)),
+        Index("ix_job_in_window", "queue", "dispatched_at", postgresql_where=text(IN_WINDOW)),
+        Index("ix_job_running", "lease_until", postgresql_where=text("state = 'running'")),
+        Index("ix_job_tenant_id_id", "tenant_id", "id"),
+        Index("ix_job_batch_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_job_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
+        Index("ix_job_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+    )
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))
+    submission_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("submission.id"), index=True)
+    rubric_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("rubric.id"))
+    batch_id: Mapped[uuid.UUID | None]
+    share_id: Mapped[uuid.UUID]  # the batch, or the tenant: what gets an equal share of the workers
+    queue: Mapped[str]
+    model: Mapped[str]
+    device: Mapped[str]
+    priority: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="queued")
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    allow_degraded: Mapped[bool] = mapped_column(server_default="true")
+    explain: Mapped[bool] = mapped_column(server_default="false")
+    external_id: Mapped[str | None]
+    callback_url: Mapped[str | None]
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    retry_at: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    error: Mapped[dict[str, Any] | None]
+    erased_at: Mapped[datetime | None]
+
+
+class Attempt(Base):
+    """One run of a job on one worker. Times in milliseconds; what was not reached is null."""
+
+    __tablename__ = "attempt"
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(server_default="running")
+    error: Mapped[dict[str, Any] | None]
+    model: Mapped[str | None]
+    revision: Mapped[str | None]
+    engine: Mapped[str | None]
+    device: Mapped[str | None]
+    batch_size: Mapped[int | None]
+    tokens: Mapped[int | None]
+    windows: Mapped[int | None]
+    queue_ms: Mapped[float] = mapped_column(DOUBLE_PRECISION)
+    tokenize_ms: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    inference_ms: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    persist_ms: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+    total_ms: Mapped[float | None] = mapped_column(DOUBLE_PRECISION)
+
+
+class Result(Base):
+    """What the last attempt of a job that succeeded says of the submission."""
+
+    __tablename__ = "result"
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int]
+    scores: Mapped[list[dict[str, Any]]]
+    overall: Mapped[dict[str, Any]]
+    advisories: Mapped[list[dict[str, Any]]]
+    scored_by: Mapped[dict[str, Any]]
+    degraded: Mapped[bool]
+    review_reasons: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,86 @@
+"""Connections to PostgreSQL. SQLAlchemy's engine stays in this file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from db.errors import DatabaseAway
+from db.settings import DatabaseSettings
+
+
+class Database:
+    """A pool of connections, opened at first use and again after a fork: no two processes share a connection."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
+        self._engine: Engine | None = None
+        self._pid = 0
+
+    @property
+    def url(self) -> str:
+        """The URL in the form that psycopg itself reads."""
+        return make_url(self.settings.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None or self._pid != os.getpid():
+            self._engine, self._pid = self._open(), os.getpid()
+        return self._engine
+
+    def _open(self) -> Engine:
+        options = (
+            f"-c statement_timeout={self.settings.database_statement_ms} "
+            f"-c lock_timeout={self.settings.database_statement_ms} -c timezone=UTC"
+        )
+        return create_engine(
+            make_url(self.settings.database_url).set(drivername="postgresql+psycopg"),
+            pool_size=self.settings.database_pool,
+            max_overflow=0,
+            pool_timeout=self.settings.database_connect_s,
+            pool_pre_ping=True,  # a server that restarted costs one round trip, not an error
+            connect_args={"connect_timeout": self.settings.database_connect_s, "options": options},
+        )
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back by an exception. DatabaseAway when it can't be had."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except PoolTimeout as error:
+            raise DatabaseAway("every connection to the database is busy") from error
+        except DBAPIError as error:
+            if is_away(error):
+                raise DatabaseAway("the database can't be reached") from error
+            raise
+
+    def ping(self) -> bool:
+        """True when the database answers."""
+        try:
+            with self.session() as session:
+                session.execute(text("SELECT 1"))
+        except DatabaseAway:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Closes the pool; the next use opens another."""
+        if self._engine is not None and self._pid == os.getpid():
+            self._engine.dispose()
+        self._engine = None
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether an error means that the server is gone, rather than that it refused a statement."""
+    state = getattr(error.orig, "sqlstate", None)
+    broken = type(error.orig).__name__ in ("OperationalError", "InterfaceError") and (state or "08").startswith("08")
+    # 08: connection exceptions; 57P01-57P03: shutting down or starting up; 53300: no connection left.
+    return error.connection_invalidated or broken or state in ("57P01", "57P02", "57P03", "53300")

@@ -1,0 +1,89 @@
+"""The dispatch window: which waiting jobs are in the broker now. Whether a job is in it is not a state of the job."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from db.job import IN_WINDOW, WAITING
+
+# One dispatcher a queue at a time, so that two of them can't both fill the same room.
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('gradeline dispatch ' || :queue, 0))")
+
+INSIDE = text(f"SELECT count(*) FROM job WHERE queue = :queue AND {IN_WINDOW}")  # noqa: S608 - constants of this package
+
+# Walks the index from one (tenant, share) to the next instead of reading every waiting row: a million waiting jobs of
+# ten batches cost ten look-ups. Within that, the n-th job of each batch comes before the n+1-th of any, and the same
+# between tenants, counting what a tenant already has in the workers' hands.
+TAKE = text(f"""
+WITH RECURSIVE share AS (
+    (SELECT tenant_id, share_id FROM job WHERE queue = :queue AND {WAITING} ORDER BY tenant_id, share_id LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.share_id FROM share s CROSS JOIN LATERAL (
+        SELECT tenant_id, share_id FROM job WHERE queue = :queue AND {WAITING}
+            AND (tenant_id, share_id) > (s.tenant_id, s.share_id) ORDER BY tenant_id, share_id LIMIT 1) n
+), busy AS (
+    SELECT tenant_id, count(*) AS n FROM job
+    WHERE queue = :queue AND (state = 'running' OR ({IN_WINDOW})) GROUP BY tenant_id
+), first AS (
+    SELECT j.id, s.tenant_id, row_number() OVER (PARTITION BY s.tenant_id, s.share_id ORDER BY j.id) AS in_share
+    FROM share s CROSS JOIN LATERAL (
+        SELECT id FROM job WHERE queue = :queue AND {WAITING} AND tenant_id = s.tenant_id AND share_id = s.share_id
+            AND (retry_at IS NULL OR retry_at <= clock_timestamp()) ORDER BY id LIMIT :room) j
+), ranked AS (
+    SELECT f.id, row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.in_share, f.id) + coalesce(b.n, 0) AS turn
+    FROM first f LEFT JOIN busy b USING (tenant_id)
+), taken AS (
+    SELECT id, row_number() OVER (ORDER BY turn, id) AS place FROM ranked ORDER BY turn, id LIMIT :room
+), marked AS (
+    UPDATE job SET dispatched_at = clock_timestamp() FROM taken WHERE job.id = taken.id AND state = 'queued'
+    RETURNING job.id, taken.place
+)
+SELECT id FROM marked ORDER BY place
+""")  # noqa: S608 - constants of this package
+
+PUT_BACK = text(f"UPDATE job SET dispatched_at = NULL WHERE id = ANY(:ids) AND {IN_WINDOW}")  # noqa: S608
+
+LOST = text(f"""
+UPDATE job SET dispatched_at = NULL
+WHERE {IN_WINDOW} AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
+""")  # noqa: S608
+
+QUEUES = text(f"""
+WITH RECURSIVE q AS (
+    (SELECT queue FROM job WHERE {WAITING} ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT n.queue FROM q CROSS JOIN LATERAL (
+        SELECT queue FROM job WHERE {WAITING} AND queue > q.queue ORDER BY queue LIMIT 1) n
+) SELECT queue FROM q
+""")  # noqa: S608
+
+
+def take(session: Session, queue: str, size: int) -> list[uuid.UUID]:
+    """Puts waiting jobs of a queue into its window of `size` jobs, by fair share, then age; returns their ids."""
+    session.execute(LOCK, {"queue": queue})
+    room = size - int(session.scalar(INSIDE, {"queue": queue}) or 0)
+    if room <= 0:
+        return []
+    return list(session.scalars(TAKE, {"queue": queue, "room": room}))
+
+
+def put_back(session: Session, ids: Sequence[uuid.UUID]) -> None:
+    """Takes jobs out of the window again: their message could not be sent."""
+    session.execute(PUT_BACK, {"ids": list(ids)})
+
+
+def forget_lost(session: Session, after_s: float) -> int:
+    """Takes jobs out of the window that nobody claimed for so long that their message must be lost.
+
+    A message that was merely slow finds its job claimed by then, and ends: sending twice is harmless.
+    """
+    return int(getattr(session.execute(LOST, {"after_s": after_s}), "rowcount", 0))
+
+
+def waiting_queues(session: Session) -> list[str]:
+    """Names of the queues in which work waits outside the window."""
+    return [str(name) for name in session.scalars(QUEUES)]

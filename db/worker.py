@@ -1,0 +1,83 @@
+"""Workers that are alive, as they say themselves every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from db.base import Base
+
+
+class Worker(Base):
+    """One child process that holds a loaded engine."""
+
+    __tablename__ = "worker"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    pid: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    queues: Mapped[list[str]]
+    model: Mapped[str]
+    revision: Mapped[str]
+    engine: Mapped[str]
+    device: Mapped[str]
+    window: Mapped[int]
+    criteria: Mapped[list[str]]
+    head: Mapped[str]
+    rss_bytes: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a worker's child says of itself."""
+
+    name: str
+    pid: int
+    host: str
+    queues: list[str]
+    model: str
+    revision: str
+    engine: str
+    device: str
+    window: int
+    criteria: list[str]
+    head: str
+    rss_bytes: int
+
+
+def beat(session: Session, said: Beat) -> None:
+    """Notes that a child is alive."""
+    row = insert(Worker).values(**asdict(said))
+    changed = {"seen_at": func.now(), "rss_bytes": said.rss_bytes, "engine": said.engine, "revision": said.revision}
+    session.execute(row.on_conflict_do_update(index_elements=["name", "pid"], set_=changed))
+
+
+def leave(session: Session, name: str, pid: int) -> None:
+    """Notes that a child has gone."""
+    session.execute(delete(Worker).where(Worker.name == name, Worker.pid == pid))
+
+
+def live_workers(session: Session, within_s: float) -> Sequence[Worker]:
+    """Children that were heard of in the last `within_s` seconds."""
+    fresh = Worker.seen_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_s)
+    return session.scalars(select(Worker).where(fresh).order_by(Worker.name, Worker.pid)).all()
+
+
+def forget_gone(session: Session, after_s: float) -> None:
+    """Removes children that have not been heard of for long."""
+    session.execute(text("DELETE FROM worker WHERE seen_at < now() - make_interval(secs => :s)"), {"s": after_s})
+
+
+def live_by_queue(session: Session, within_s: float) -> dict[str, int]:
+    """How many live children consume each queue."""
+    counts: dict[str, int] = {}
+    for worker in live_workers(session, within_s):
+        for queue in worker.queues:
+            counts[queue] = counts.get(queue, 0) + 1
+    return counts

@@ -1,0 +1,81 @@
+"""`python -m worker --name cpu-1`: a Celery prefork worker that holds one model a child and grades."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import uuid
+from typing import Any
+
+# Read by Celery when it is imported: SIGTERM means "finish the chunk, then stop", as containers expect.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+# A tokenizer that starts threads and is forked afterwards would warn and fall back anyway.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+from celery import Celery, signals
+
+from broker.app import GRADE, listen, make_app
+from worker.child import Child, die_with_parent
+from worker.settings import WorkerSettings
+
+
+class Process:
+    """One worker: the parent that talks to the broker, and in each child the thing that grades."""
+
+    def __init__(self, settings: WorkerSettings, name: str) -> None:
+        self.settings, self.name = settings, name
+        self.app = make_app(settings)
+        self.child: Child | None = None
+        listen(self.app, settings, settings.lane_device)
+        register(self.app, self)
+        signals.worker_process_init.connect(self.begin, weak=False)
+        signals.worker_process_shutdown.connect(self.end, weak=False)
+
+    def begin(self, **_: Any) -> None:
+        die_with_parent()
+        try:
+            self.child = Child(self.settings, self.app, self.name)
+        except BaseException:
+            # Celery would swallow this and send work to a child that can't do any.
+            logging.getLogger(__name__).exception("this child can't start; it tries again")
+            os._exit(1)
+
+    def end(self, **_: Any) -> None:
+        if self.child is not None:
+            self.child.stop()
+
+    def run(self) -> None:
+        arguments = [
+            "worker",
+            "--pool=prefork",
+            f"--concurrency={self.settings.concurrency}",
+            f"--hostname={self.name}",
+        ]
+        self.app.worker_main(
+            [*arguments, f"--loglevel={self.settings.log_level}", "--without-gossip", "--without-mingle"]
+        )
+
+
+def register(app: Celery, process: Process) -> None:
+    """The task is a shell: what it does is tested without Celery."""
+
+    @app.task(name=GRADE)  # type: ignore[untyped-decorator]  # Celery has no types
+    def grade(job_ids: list[str]) -> int:
+        if process.child is None:
+            raise RuntimeError("this child has not started")
+        return process.child.grade([uuid.UUID(job_id) for job_id in job_ids])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--name", default="", help="name of this worker; two that run at once need two names")
+    settings = WorkerSettings()
+    name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Process(settings, name if "@" in name else f"{name}@{socket.gethostname()}").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""A child's thread beside its computing: signs of life, leases, and the sweep."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import psutil
+
+from broker.dispatch import Dispatch
+from broker.sweep import sweep
+from db import jobs
+from db.errors import DatabaseAway
+from db.worker import Beat, beat, leave
+from worker.grading import Holding
+
+log = logging.getLogger(__name__)
+
+
+class Heart:
+    """Beats until the child ends. What it can't do while the database is away, it does when it is back."""
+
+    def __init__(self, said: Beat, holding: Holding, dispatch: Dispatch) -> None:
+        self.said, self.holding, self.dispatch = said, holding, dispatch
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+
+    def start(self) -> None:
+        self._quietly(self._beat)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, and says that this child is gone."""
+        self._stop.set()
+        self._thread.join(timeout=2)
+        self._quietly(self._leave)
+
+    def _run(self) -> None:
+        settings = self.dispatch.settings
+        due = {self._beat: 0.0, self._renew: 0.0, self._sweep: 0.0}
+        every = {self._beat: settings.beat_s, self._renew: settings.lease_s / 4, self._sweep: settings.sweep_s}
+        while not self._stop.wait(min(every.values()) / 4):
+            for duty in due:
+                if time.monotonic() >= due[duty]:
+                    due[duty] = time.monotonic() + every[duty]
+                    self._quietly(duty)
+
+    def _quietly(self, duty: Callable[[], None]) -> None:
+        try:
+            duty()
+        except DatabaseAway:
+            log.warning("the database is away; %s is left for later", duty.__name__.strip("_"))
+        except Exception:
+            # The heart must go on: a child that computes without it would lose its leases.
+            log.exception("%s failed", duty.__name__.strip("_"))
+
+    def _beat(self) -> None:
+        now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss)
+        with self.dispatch.database.session() as session:
+            beat(session, now)
+
+    def _renew(self) -> None:
+        if held := self.holding.jobs:
+            with self.dispatch.database.session() as session:
+                jobs.renew(session, held, self.dispatch.settings.lease_s)
+
+    def _sweep(self) -> None:
+        sweep(self.dispatch)
+
+    def _leave(self) -> None:
+        with self.dispatch.database.session() as session:
+            leave(session, self.said.name, self.said.pid)

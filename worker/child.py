@@ -1,0 +1,107 @@
+"""A child process of a worker: loads its engine after the fork, and grades."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from broker.dispatch import Dispatch
+from broker.queues import consumed_by
+from db.errors import DatabaseAway
+from db.session import Database
+from db.worker import Beat
+from worker.beat import Heart
+from worker.errors import ModelUnavailable
+from worker.grading import Grading
+from worker.marking import Marker
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """What one child keeps between chunks."""
+
+    def __init__(self, settings: WorkerSettings, app: Celery, name: str) -> None:
+        began = time.perf_counter()
+        self.queues = consumed_by(settings.own_model, settings.lane_device)
+        database = Database(settings)
+        marker = load_marker(settings, name)
+        self.grading = Grading(database, marker, settings, name)
+        self.dispatch = Dispatch(database, app, settings)
+        self.heart = Heart(_introduction(settings, name, self.queues, marker), self.grading.holding, self.dispatch)
+        self.heart.start()
+        log.info(
+            "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
+        )
+
+    def grade(self, ids: Sequence[uuid.UUID]) -> int:
+        """One chunk; then more is sent, so that the system clocks itself."""
+        try:
+            return self.grading.chunk(ids)
+        finally:
+            try:
+                self.dispatch(self.queues)
+            except (OperationalError, DatabaseAway) as error:
+                log.warning("nothing sent after this chunk, the sweep will: %s", error)
+
+    def stop(self) -> None:
+        self.heart.stop()
+
+
+def load_marker(settings: WorkerSettings, name: str) -> Marker:
+    """The engine with its head. Without the engine, the surface head grades and every result says so."""
+    from worker.engine import load_engine  # after the fork: torch and onnxruntime stay out of the parent
+    from worker.head import load_default, load_surface
+
+    fallback = load_surface()
+    try:
+        engine = load_engine(settings)
+    except ModelUnavailable as error:
+        log.exception("the engine can't be loaded")
+        return Marker(None, None, fallback, name, str(error))
+    try:
+        return Marker(engine, load_default(engine.model, engine.revision), fallback, name)
+    except ModelUnavailable as error:
+        log.error("%s", error)
+        return Marker(engine, None, fallback, name, str(error))
+
+
+def die_with_parent() -> None:
+    """Asks Linux to end this child when its parent is gone, however that ended: nobody would acknowledge its work."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:  # it was gone before we asked
+            os._exit(1)
+
+
+def _introduction(settings: WorkerSettings, name: str, queues: list[str], marker: Marker) -> Beat:
+    engine, head = marker.engine, marker.head or marker.fallback
+    return Beat(
+        name=name,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        queues=queues,
+        model=settings.own_model,
+        revision=engine.revision if engine else "",
+        engine=engine.name if engine else "surface",
+        device=engine.device if engine else "cpu",
+        window=engine.window if engine else 0,
+        criteria=[] if engine and not marker.head else list(head.criteria),
+        head=f"{head.name}@{head.version}",
+        rss_bytes=0,
+    )

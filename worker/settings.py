@@ -1,0 +1,38 @@
+"""What a worker can be told from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from broker.settings import BrokerSettings
+
+
+class WorkerSettings(BrokerSettings):
+    """Everything the broker layer reads, and how this worker computes."""
+
+    model_revision: str = Field("", description="the hub commit of `model`; empty: its newest")
+    engine: Literal["auto", "onnx", "torch", "fake"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    children: int = Field(0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, 2 on a GPU")
+    threads: int = Field(0, ge=0, le=256, description="threads a child computes with; 0: the cores divided by children")
+    token_budget: int = Field(4096, ge=512, le=1_048_576, description="most tokens in one forward pass")
+    window_overlap: int = Field(
+        64, ge=0, le=256, description="tokens that a window of a long text shares with the next"
+    )
+    home: Path = Field(Path(".gradeline"), description="where exported models are cached")
+    fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def lane_device(self) -> str:
+        """The device word of this worker's queues: cpu or gpu."""
+        return "gpu" if self.device == "cuda" else "cpu"
+
+    @property
+    def concurrency(self) -> int:
+        """Children of this worker. Two on a GPU: one tokenizes and writes while the other computes."""
+        return self.children or (2 if self.device == "cuda" else 1)
