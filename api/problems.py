@@ -1,0 +1,126 @@
+"""RFC 9457 problems: one table from errors to what a caller reads. No stack trace, no SQL, no path."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, g, json
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import HTTPException
+
+from api.errors import ApiError, InvalidRequest
+from db import errors as db
+
+log = logging.getLogger(__name__)
+
+TITLES = {
+    "invalid_request": (422, "The request can't be carried out as it stands"),
+    "malformed": (400, "The body can't be read"),
+    "too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The body's type is not supported"),
+    "unauthorized": (401, "A valid key is needed"),
+    "forbidden": (403, "The key does not allow this"),
+    "not_found": (404, "There is nothing here"),
+    "method_not_allowed": (405, "The method is not allowed here"),
+    "conflict": (409, "The job's state does not allow this"),
+    "unavailable": (503, "Gradeline can't answer now"),
+    "internal": (500, "Something went wrong on our side"),
+}
+CODES: dict[type[Exception], str] = {
+    db.JobNotFound: "not_found",
+    db.IllegalMove: "conflict",
+    db.DatabaseAway: "unavailable",
+}
+RETRY_AFTER_S = 2
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong, and where."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError]
+    request_id: str
+
+
+def problem(code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None) -> Response:
+    """The response for a code."""
+    usual, title = TITLES[code]
+    body = {
+        "type": f"urn:gradeline:problem:{code}",
+        "title": title,
+        "status": status or usual,
+        "detail": detail,
+        "code": code,
+        "errors": errors or [],
+        "request_id": g.get("request_id", ""),
+    }
+    response = Response(json.dumps(body), status or usual, mimetype="application/problem+json")
+    if code == "unauthorized":
+        response.headers["WWW-Authenticate"] = 'Bearer realm="gradeline"'
+    if code == "unavailable":
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def install(app: Flask) -> None:
+    """Makes every error of the app a problem."""
+    app.register_error_handler(ApiError, lambda e: problem(e.code, str(e), e.errors))
+    app.register_error_handler(db.RubricNotFound, _unknown_rubric)
+    for kind, code in CODES.items():
+        app.register_error_handler(kind, lambda e, code=code: problem(code, _sentence(e)))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def field_errors(error: ValidationError) -> list[dict[str, Any]]:
+    """Pydantic's findings without the input: it may be a student's text."""
+    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors(include_input=False, include_url=False)]
+
+
+def _unknown_rubric(error: Exception) -> Response:
+    wrong = InvalidRequest(str(error), [{"loc": ["rubric"], "msg": str(error)}])
+    return problem(wrong.code, _sentence(error), wrong.errors)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}.get(status)
+    if code is None:
+        code = "malformed" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal"
+    details = {
+        "not_found": "No route of this API has this address; GET /docs lists them all.",
+        "too_large": "The body is longer than this server accepts.",
+    }
+    response = problem(code, details.get(code) or error.description or HTTPStatus(status).phrase, status=status)
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    # Only the kind and the place: the message of a database error may quote what was sent.
+    where = error.__traceback__
+    while where and where.tb_next:
+        where = where.tb_next
+    place = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else "?"
+    log.error("request %s failed: %s in %s", g.get("request_id", ""), type(error).__name__, place)
+    return problem("internal", "The request failed, and the failure was logged under this request's id.")

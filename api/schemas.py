@@ -1,0 +1,237 @@
+"""The bodies of requests and answers: what validates is what the document shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+MAX_TEXT = 200_000
+MAX_METADATA_BYTES = 16_384
+
+
+def clean(value: str) -> str:
+    """Text that PostgreSQL and the tokenizer can hold: no NUL, no half of a surrogate pair."""
+    if "\0" in value:
+        raise ValueError("a NUL character is not allowed")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError("a lone surrogate is not allowed: the text is not valid Unicode")
+    return value
+
+
+def not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("the text is empty")
+    return value
+
+
+Clean = AfterValidator(clean)
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255), Clean]
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+class NewJobBody(BaseModel):
+    """What `POST /v1/jobs` takes. Only `text` is required."""
+
+    model_config = STRICT
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)] = Field(
+        description="the submission, 1 to 200,000 characters", examples=["Phones should stay in the bag, because ..."]
+    )
+    rubric: ShortText = Field("default", description="a name, name@version or id")
+    prompt: Annotated[str, StringConstraints(max_length=20_000), Clean] | None = Field(
+        None, description="the task that the student answered"
+    )
+    model: ShortText | None = None
+    device: Literal["any", "cpu", "gpu"] = "any"
+    priority: Literal["interactive", "bulk"] = "interactive"
+    callback_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s/]+"), Clean] | None = None
+    allow_degraded: bool = True
+    explain: bool = False
+    external_id: ShortText | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict, description="yours; up to 16 KiB as JSON")
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
+            raise ValueError("metadata is longer than 16 KiB")
+        clean(text)
+        if "\\u0000" in text:
+            raise ValueError("a NUL character is not allowed")
+        return value
+
+
+class ListQuery(BaseModel):
+    """Which jobs `GET /v1/jobs` lists, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+    state: State | None = None
+    batch: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")] | None = None
+    external_id: ShortText | None = None
+    rubric: ShortText | None = None
+    limit: int = Field(50, ge=1, le=200)
+    cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class JobPath(BaseModel):
+    """A job's id in an address."""
+
+    job_id: str
+
+
+class RubricRef(BaseModel):
+    id: str
+    name: str
+    version: int
+
+
+class Score(BaseModel):
+    criterion: str
+    score: float
+    min: float
+    max: float
+    interval: list[float]
+    confidence: float
+    level: str | None
+    feedback: list[str]
+
+
+class Overall(BaseModel):
+    score: float
+    min: float
+    max: float
+    interval: list[float]
+
+
+class Advisory(BaseModel):
+    code: str
+    message: str
+
+
+class ScoredBy(BaseModel):
+    model: str
+    revision: str
+    head: str
+    engine: str
+    device: str
+    worker: str
+    calibration: str | None
+    text_coverage: float
+
+
+class Timings(BaseModel):
+    queue_ms: float | None
+    tokenize_ms: float | None
+    inference_ms: float | None
+    persist_ms: float | None
+    total_ms: float | None
+
+
+class JobError(BaseModel):
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class JobBody(BaseModel):
+    """A job, the same wherever it is shown."""
+
+    id: str
+    state: State
+    rubric: RubricRef
+    external_id: str | None
+    batch_id: str | None
+    priority: str
+    device: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    erased_at: datetime | None
+    attempts: int
+    cached: bool
+    degraded: bool
+    scores: list[Score] | None
+    overall: Overall | None
+    advisories: list[Advisory]
+    needs_review: bool
+    review_reasons: list[str]
+    scored_by: ScoredBy | None
+    timings: Timings
+    review: dict[str, Any] | None
+    error: JobError | None
+    metadata: dict[str, Any]
+
+
+class JobPage(BaseModel):
+    """A page of jobs; `next` is the cursor of the next one."""
+
+    items: list[JobBody]
+    next: str | None
+
+
+class ModelBody(BaseModel):
+    model: str
+    revision: str
+    device: str
+    engine: str
+    window: int
+    criteria: list[str]
+    head: str
+    workers: int
+
+
+class ModelList(BaseModel):
+    items: list[ModelBody]
+
+
+class ChildBody(BaseModel):
+    pid: int
+    rss_bytes: int
+    seen_at: datetime
+
+
+class WorkerBody(BaseModel):
+    name: str
+    host: str
+    model: str
+    revision: str
+    engine: str
+    device: str
+    queues: list[str]
+    started_at: datetime
+    children: list[ChildBody]
+
+
+class WorkerList(BaseModel):
+    items: list[WorkerBody]
+
+
+class QueueBody(BaseModel):
+    queue: str
+    waiting: int
+    running: int
+    oldest_seconds: float
+    rate_per_second: float
+    eta_seconds: float | None
+    workers: int
+
+
+class QueueList(BaseModel):
+    items: list[QueueBody]
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    ready: bool
+    database: bool
+    broker: bool
+    workers: int

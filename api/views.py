@@ -1,0 +1,69 @@
+"""From rows to bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from db.finding import JobView
+from db.job import Attempt
+from db.worker import Worker
+
+
+def job_body(view: JobView) -> dict[str, Any]:
+    """The job object of the API."""
+    job, result = view.job, view.result
+    return {
+        "id": str(job.id),
+        "state": job.state,
+        "rubric": {"id": str(view.rubric.id), "name": view.rubric.name, "version": view.rubric.version},
+        "external_id": job.external_id,
+        "batch_id": str(job.batch_id) if job.batch_id else None,
+        "priority": job.priority,
+        "device": job.device,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "erased_at": job.erased_at,
+        "attempts": job.attempt,
+        "cached": False,
+        "degraded": bool(result and result.degraded),
+        "scores": result.scores if result else None,
+        "overall": result.overall if result else None,
+        "advisories": result.advisories if result else [],
+        "needs_review": bool(result and result.review_reasons),
+        "review_reasons": result.review_reasons if result else [],
+        "scored_by": result.scored_by if result else None,
+        "timings": timings(view.attempt),
+        "review": None,
+        "error": job.error,
+        "metadata": job.metadata_,
+    }
+
+
+def timings(attempt: Attempt | None) -> dict[str, float | None]:
+    """Milliseconds of the newest attempt; null what was not reached."""
+    names = ("queue_ms", "tokenize_ms", "inference_ms", "persist_ms", "total_ms")
+    values = {name: getattr(attempt, name, None) for name in names}
+    return {name: None if value is None else round(value, 2) for name, value in values.items()}
+
+
+def worker_bodies(children: Iterable[Worker]) -> list[dict[str, Any]]:
+    """Children of one worker together, under its name."""
+    workers: dict[str, dict[str, Any]] = {}
+    for child in children:
+        same = ("name", "host", "model", "revision", "engine", "device", "queues", "started_at")
+        worker = workers.setdefault(child.name, {**{k: getattr(child, k) for k in same}, "children": []})
+        worker["started_at"] = min(worker["started_at"], child.started_at)
+        worker["children"].append({k: getattr(child, k) for k in ("pid", "rss_bytes", "seen_at")})
+    return list(workers.values())
+
+
+def model_bodies(children: Iterable[Worker]) -> list[dict[str, Any]]:
+    """Each model that live workers hold, by revision, device and engine."""
+    models: dict[tuple[str, ...], dict[str, Any]] = {}
+    for child in children:
+        same = ("model", "revision", "device", "engine", "window", "criteria", "head")
+        key = (child.model, child.revision, child.device, child.engine)
+        models.setdefault(key, {**{k: getattr(child, k) for k in same}, "workers": 0})["workers"] += 1
+    return list(models.values())

@@ -1,0 +1,86 @@
+"""Waiting for a job without asking again and again: PostgreSQL says which jobs moved."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from db.jobs import MOVED
+from db.session import Database
+
+log = logging.getLogger(__name__)
+
+# While the listener is away, and against any wake-up that was lost with it.
+LOOK_AGAIN_S = 1.0
+LISTEN_S = 5.0
+
+
+class Wakeup:
+    """One listening connection a process, shared by all requests that wait."""
+
+    def __init__(self, database: Database, places: int) -> None:
+        self._database = database
+        self._places = threading.BoundedSemaphore(places) if places else None
+        self._waiting: dict[str, set[threading.Event]] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def wait_for(self, job_id: str, finished: Callable[[], bool], seconds: float) -> bool:
+        """True as soon as `finished()` is; False after the time, or at once when too many wait already."""
+        if finished():
+            return True
+        if seconds <= 0 or self._places is None or not self._places.acquire(blocking=False):
+            return False
+        try:
+            return self._wait(job_id, finished, time.monotonic() + seconds)
+        finally:
+            self._places.release()
+
+    def _wait(self, job_id: str, finished: Callable[[], bool], deadline: float) -> bool:
+        with self._registered(job_id) as moved:
+            while not finished():  # after registering: a move in between is not missed
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                moved.wait(min(left, LOOK_AGAIN_S))
+                moved.clear()
+            return True
+
+    @contextmanager
+    def _registered(self, job_id: str) -> Iterator[threading.Event]:
+        event = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(job_id, set()).add(event)
+            if self._thread is None or not self._thread.is_alive():  # also after a fork
+                self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
+                self._thread.start()
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._waiting[job_id].discard(event)
+                if not self._waiting[job_id]:
+                    del self._waiting[job_id]
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                timeout = self._database.settings.database_connect_s
+                with psycopg.connect(self._database.url, autocommit=True, connect_timeout=timeout) as connection:
+                    connection.execute(f"LISTEN {MOVED}")
+                    while True:
+                        for notice in connection.notifies(timeout=LISTEN_S):
+                            self._tell(notice.payload)
+            except psycopg.Error as error:
+                log.warning("not listening for finished jobs (%s); looking every second", type(error).__name__)
+                time.sleep(LOOK_AGAIN_S)
+
+    def _tell(self, job_id: str) -> None:
+        with self._lock:
+            for event in self._waiting.get(job_id, ()):
+                event.set()

@@ -1,0 +1,36 @@
+"""Vectors of the corpora, computed once and cached by text and model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.progress import track
+
+from worker.engine import load_engine
+from worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHUNK = 128
+
+
+def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArray[np.float32]:
+    """(n, layers x hidden). A run that is stopped goes on where it was: each chunk is a file of its own."""
+    engine = None
+    cache.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for start in track(range(0, len(texts), CHUNK), description=f"embedding {len(texts)} texts"):
+        chunk = list(texts[start : start + CHUNK])
+        name = f"{settings.own_model} {settings.model_revision} {settings.engine} {settings.precision}"
+        key = hashlib.sha256("\0".join([name.replace("/", "-"), *chunk]).encode()).hexdigest()[:24]
+        file = cache / f"{key}.npy"
+        if not file.exists():
+            engine = engine or load_engine(settings)
+            np.save(file, engine.encode(chunk).vectors.astype(np.float16))
+        parts.append(np.load(file).astype(np.float32))
+    return np.concatenate(parts)

@@ -1,0 +1,190 @@
+"""`python -m heads.fit --data DIR`: fits the default head and the surface head, and measures both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, KFold
+
+from broker.settings import EMBEDDED_MODEL
+from heads.agreement import by_assignment, coverage, means
+from heads.corpora import CRITERIA, Corpus, asap, ellipse
+from heads.embed import embed
+from heads.ridge import FOLDS, fit, fit_topic, overall_of, pick, stretched, with_intervals
+from worker.engine.source import EMBEDDED_REVISION
+from worker.head import Evidence, Head, gather
+from worker.head.ridge import gate
+from worker.head.store import HERE, write_head
+from worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ALPHAS = (1_000.0, 3_000.0, 10_000.0)
+NOTHING = np.zeros(0)
+DATA = [
+    "ASAP-AES (Hewlett Foundation, Kaggle 2012) with ASAP++ traits (Mathias & Bhattacharyya 2018), assignments 1-5, 7, 8",
+    "ELLIPSE corpus, training part (Crossley et al. 2023), CC BY-NC-SA 4.0",
+]
+LICENCE = (
+    "Fitted on research corpora, one of them for non-commercial use: this head is for research and evaluation. "
+    "For anything else, refit on essays of your own: python -m heads.fit --help."
+)
+
+
+def blank(name: str, degraded: bool) -> Head:
+    """A head without numbers."""
+    arrays: dict[str, Any] = dict.fromkeys(
+        ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic"), NOTHING
+    )
+    return Head(name, 1, CRITERIA, EMBEDDED_MODEL, EMBEDDED_REVISION, degraded, 0.9, **arrays)
+
+
+def held_out(head: Head, evidence: Evidence, corpus: Corpus, alpha: float, folds: list[Any]) -> NDArray[np.float64]:
+    """(n, C) raw predictions, each by a head that was fitted without that text's fold."""
+    raw = np.zeros_like(corpus.targets)
+    for train, test in folds:
+        fitted = fit(head, pick(evidence, train), corpus.targets[train], alpha)
+        raw[test] = fitted.raw(pick(evidence, test))
+    return raw
+
+
+def folds_of(corpus: Corpus) -> tuple[list[Any], list[Any]]:
+    """Folds in which every assignment was seen, and folds that each leave one assignment (or corpus) out."""
+    n = np.arange(len(corpus.texts))
+    seen = list(KFold(FOLDS, shuffle=True, random_state=0).split(n))
+    return seen, list(GroupKFold(len(np.unique(corpus.groups))).split(n, groups=corpus.groups))
+
+
+def stretch_values(raw: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Raw predictions with the mean and spread of the human scores, cut to the scale."""
+    known = np.where(np.isnan(targets), np.nan, raw)
+    factor = np.nanstd(targets, axis=0) / np.nanstd(known, axis=0)
+    return np.clip((raw - np.nanmean(known, axis=0)) * factor + np.nanmean(targets, axis=0), 0, 1)
+
+
+def make(head: Head, evidence: Evidence, corpus: Corpus) -> tuple[Head, dict[str, Any]]:
+    """A fitted head and what was measured of it."""
+    seen, unseen = folds_of(corpus)
+    tries = {alpha: stretch_values(held_out(head, evidence, corpus, alpha, unseen), corpus.targets) for alpha in ALPHAS}
+    alpha = max(tries, key=lambda a: means(by_assignment(corpus, tries[a]))["mean"])
+    raw = held_out(head, evidence, corpus, alpha, seen)
+    known = stretch_values(raw, corpus.targets)
+    gated = known.copy()
+    gated[:, CRITERIA.index("Relevance")] *= gate(head.on_topic(evidence))
+    final = stretched(fit(head, evidence, corpus.targets, alpha), raw, corpus.targets)
+    final = with_intervals(final, gated, evidence.words, corpus.targets)
+    return final, {
+        "alpha": alpha,
+        "seen": agreement(corpus, gated),
+        "unseen": agreement(corpus, tries[alpha]),
+        "unseen_by_alpha": {str(a): means(by_assignment(corpus, tries[a]))["mean"] for a in ALPHAS},
+        "coverage": {
+            "seen": interval_coverage(final, gated, evidence, corpus, seen),
+            "unseen": interval_coverage(final, tries[alpha], evidence, corpus, None),
+        },
+    }
+
+
+def agreement(corpus: Corpus, machine: NDArray[np.float64]) -> dict[str, Any]:
+    table = by_assignment(corpus, machine)
+    return {"by_assignment": table, "means": means(table)}
+
+
+def interval_coverage(
+    head: Head, scores: NDArray[np.float64], evidence: Evidence, corpus: Corpus, folds: list[Any] | None
+) -> dict[str, Any]:
+    """Coverage of held-out human scores; with folds, each fold's widths come from the other folds' residuals."""
+    low, high = np.zeros_like(scores), np.zeros_like(scores)
+    for train, test in folds or [(None, np.arange(len(scores)))]:
+        made = (
+            head if train is None else with_intervals(head, scores[train], evidence.words[train], corpus.targets[train])
+        )
+        half = made.half_widths[np.searchsorted(made.edges, evidence.words[test], side="right")][:, :-1]
+        low[test], high[test] = np.clip(scores[test] - half, 0, 1), np.clip(scores[test] + half, 0, 1)
+    return coverage(corpus.targets, low, high)
+
+
+def topic_pairs(
+    corpus: Corpus, vectors: NDArray[np.float32], prompt_vectors: dict[str, NDArray[np.float32]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Prompt features of texts with their own prompt, and with a prompt drawn from the other assignments of the corpus."""
+    has = np.array([p is not None for p in corpus.prompts])
+    texts = [t for t, p in zip(corpus.texts, corpus.prompts, strict=True) if p]
+    own = [p for p in corpus.prompts if p]
+    names, draw = sorted(set(own)), np.random.default_rng(0)
+    foreign = [str(draw.choice([name for name in names if name != p])) for p in own]
+    sides = [
+        gather(texts, side, vectors[has], np.stack([prompt_vectors[p] for p in side])).prompt for side in (own, foreign)
+    ]
+    return sides[0], sides[1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m heads.fit", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv, assignments.json, ellipse*.csv")
+    parser.add_argument("--out", type=Path, default=HERE, help="where the heads are written")
+    parser.add_argument("--cache", type=Path, default=Path(".gradeline/heads-cache"), help="where embeddings are kept")
+    arguments = parser.parse_args()
+    run(arguments.data, arguments.out, arguments.cache)
+
+
+def run(data: Path, out: Path, cache: Path) -> None:
+    began = time.monotonic()
+    settings = WorkerSettings(engine="torch", precision="bf16", home=cache)
+    corpus = asap(data) + ellipse(data, "ellipse_train.csv")
+    test = ellipse(data, "ellipse.csv")
+    vectors, test_vectors = embed(corpus.texts, cache, settings), embed(test.texts, cache, settings)
+    names = sorted({p for p in [*corpus.prompts, *test.prompts] if p})
+    prompts = dict(zip(names, embed(names, cache, settings), strict=True))
+    nothing = np.full(vectors.shape[1], np.nan, np.float32)
+    rows = np.stack([prompts[p] if p else nothing for p in corpus.prompts])
+    evidence = gather(corpus.texts, corpus.prompts, vectors, rows)
+    pairs = [topic_pairs(c, v, prompts) for c, v in ((corpus, vectors), (test, test_vectors))]
+    topic = fit_topic(np.vstack([p[0] for p in pairs]), np.vstack([p[1] for p in pairs]))
+    test_evidence = gather(test.texts, [None] * len(test.texts), test_vectors)
+    for name, degraded in (("default", False), ("surface", True)):
+        head, measured = make(replace(blank(name, degraded), topic=topic), evidence, corpus)
+        measured["ellipse_test"] = ellipse_test(head, test_evidence, test)
+        measured["topic"] = topic_figures(head, pairs)
+        card = {"data": DATA, "licence": LICENCE, "essays": len(corpus.texts), "measured": measured}
+        write_head(head, out, card)
+        print(name, json.dumps(measured, indent=1))
+    print(f"done in {time.monotonic() - began:.0f} s")
+
+
+def ellipse_test(head: Head, evidence: Evidence, test: Corpus) -> dict[str, Any]:
+    """Root mean square error in points of 1 to 5, a criterion each, and interval coverage, on essays never fitted on."""
+    done = head.predict(evidence)
+    errors = np.sqrt(np.nanmean((done.scores - test.targets) ** 2, axis=0)) * 4
+    truth, mean = overall_of(test.targets, done.scores)
+    return {
+        "rmse": {c: round(float(e), 3) for c, e in zip(CRITERIA, errors, strict=True) if not np.isnan(e)},
+        "pearson_of_mean": round(float(np.corrcoef(truth, mean)[0, 1]), 3),
+        "coverage": {c: v for c, v in coverage(test.targets, done.low, done.high).items() if c != "Relevance"},
+    }
+
+
+def topic_figures(head: Head, pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, float]:
+    """How the gate treats texts with their own and with somebody else's prompt."""
+    own, foreign = np.vstack([p[0] for p in pairs]), np.vstack([p[1] for p in pairs])
+    gates = []
+    for side in (own, foreign):
+        evidence = Evidence(None, np.zeros((len(side), 1)), side, np.zeros(len(side), np.int64))
+        gates.append(gate(head.on_topic(evidence)))
+    return {
+        "own_untouched": round(float((gates[0] >= 1).mean()), 3),
+        "own_mean_gate": round(float(gates[0].mean()), 3),
+        "foreign_mean_gate": round(float(gates[1].mean()), 3),
+        "foreign_gate_below_half": round(float((gates[1] < 0.5).mean()), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

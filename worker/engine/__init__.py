@@ -1,0 +1,50 @@
+"""Loading the encoder that the settings ask for. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from worker.engine.base import Encoded, Engine
+from worker.engine.source import find_source
+from worker.errors import ModelUnavailable
+from worker.settings import WorkerSettings
+
+__all__ = ["Encoded", "Engine", "load_engine", "threads_of"]
+log = logging.getLogger(__name__)
+
+WARM_UP = "A short text and a long one: the first call of an engine is slower than all others. " * 8
+
+
+def threads_of(settings: WorkerSettings) -> int:
+    """Threads that one child computes with: its share of the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.threads or max(1, cores // settings.concurrency)
+
+
+def load_engine(settings: WorkerSettings) -> Engine:
+    """The engine, loaded and warmed. ModelUnavailable when there is none to be had."""
+    engine = _load(settings)
+    engine.encode([WARM_UP, WARM_UP[:80]])
+    return engine
+
+
+def _load(settings: WorkerSettings) -> Engine:
+    if settings.engine == "fake":
+        from worker.engine.fake import FakeEngine
+
+        return FakeEngine(settings.fake_ms)
+    source = find_source(settings)
+    # int8 on a CPU unless something else is asked for: fastest there, and no torch in memory.
+    if settings.engine == "onnx" or (settings.engine == "auto" and settings.device != "cuda"):
+        from worker.engine.onnx import OnnxEngine
+
+        try:
+            return OnnxEngine(source, settings, threads_of(settings))
+        except ModelUnavailable as error:
+            if settings.engine == "onnx":
+                raise
+            log.warning("%s; torch runs it instead", error)
+    from worker.engine.torch import TorchEngine
+
+    return TorchEngine(source, settings, threads_of(settings))

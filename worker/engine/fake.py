@@ -1,0 +1,33 @@
+"""An engine without a model, for tests and for measuring everything around the engine. Its scores mean nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from worker.engine.base import Encoded
+
+
+class FakeEngine:
+    """Vectors by a hash of the text, after a set time a text."""
+
+    name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
+
+    def __init__(self, ms_a_text: float = 0.0, width: int = 1152) -> None:
+        self.ms_a_text, self.width = ms_a_text, width
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """The same text always has the same vector; two texts hardly ever share one."""
+        began = time.perf_counter()
+        vectors = np.zeros((len(texts), self.width), np.float32)
+        for n, text in enumerate(texts):
+            seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+            vectors[n] = np.random.default_rng(list(seed)).standard_normal(self.width) * 0.05
+        if self.ms_a_text:
+            time.sleep(len(texts) * self.ms_a_text / 1000)
+        lengths = np.array([len(text.split()) for text in texts], np.int64)
+        spent = (time.perf_counter() - began) * 1000
+        return Encoded(vectors, lengths, np.maximum(1, -(-lengths // self.window)), 0.0, spent)

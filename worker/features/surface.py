@@ -1,0 +1,161 @@
+"""Surface features: what can be counted in a text and moves human raters. Each is a named number, finite for any text.
+
+n is the number of words, counted as runs of letters and apostrophes; sentences end in . ! or ?; paragraphs at line breaks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from wordfreq import zipf_frequency
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
+SPACE_BEFORE_MARK = re.compile(r"\s[,.;:!?](?=\s|$)")
+NO_SPACE_AFTER_MARK = re.compile(r"[,;!?][^\W\d_]")
+LOWER_AFTER_STOP = re.compile(r"[.!?]\s+[a-z]")
+LONE_I = re.compile(r"(?<![\w'’@])i(?![\w'’.])")
+CONNECTIVES = frozenset(
+    "however therefore because although though first second third firstly secondly finally furthermore moreover also thus hence "
+    "while whereas instead consequently nevertheless meanwhile then next besides since so but unless until additionally "
+    "similarly likewise overall otherwise".split()
+)
+LONG_WORD = 7
+TTR_SPAN = 50
+RARE_ZIPF, UNUSUAL_ZIPF = 3.5, 4.5
+
+FEATURES = (
+    "log_words",  # ln(n + 1)
+    "root_words",  # n ** 0.5
+    "log_sentences",  # ln(sentences + 1)
+    "sentence_mean",  # words a sentence
+    "sentence_sd",  # standard deviation of words a sentence
+    "type_share",  # different words / n
+    "guiraud",  # different words / n ** 0.5
+    "moving_type_share",  # mean of different words / 50 over windows of 50 words, every 25
+    "word_length_mean",  # letters a word
+    "word_length_sd",
+    "long_share",  # words of more than 7 letters / n
+    "zipf_mean",  # mean Zipf frequency (log10 per billion words) of the words
+    "rare_share",  # words with 0 < Zipf < 3.5 / n
+    "unusual_types",  # different words with 0 < Zipf < 4.5 / n ** 0.5
+    "unknown_share",  # words that no list knows (Zipf 0: mostly misspelt) / n
+    "connective_share",  # connectives / n
+    "connective_types",  # different connectives
+    "comma_share",  # , / n
+    "semicolon_share",  # ; and : / n
+    "exclamation_share",  # ! / n
+    "question_share",  # ? / n
+    "quote_share",  # quotation marks / n
+    "apostrophe_share",  # words with an apostrophe / n
+    "log_paragraphs",  # ln(paragraphs)
+    "coleman_liau",  # 0.0588 L - 0.296 S - 15.8 (letters and sentences per 100 words; Coleman & Liau 1975), cut to [-5, 25]
+    "spacing_errors",  # a mark after a space, or without one behind it / n
+    "small_starts",  # sentences that begin with a small letter / sentences
+    "lone_i",  # the word i in small / n
+    "first_person_share",  # i me my mine we us our / n
+    "repeated_word_share",  # a word twice in a row / n
+)
+FIRST_PERSON = frozenset("i me my mine we us our ours".split())
+
+
+@lru_cache(maxsize=65_536)
+def zipf(word: str) -> float:
+    """Zipf frequency of an English word, 0 for one that is not known. Long runs of letters are not looked up."""
+    return float(zipf_frequency(word, "en")) if len(word) <= 40 else 0.0
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in small letters."""
+    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
+
+
+def surface(texts: Sequence[str]) -> NDArray[np.float64]:
+    """(n, len(FEATURES)) of n texts."""
+    return np.array([_row(text) for text in texts], np.float64).reshape(len(texts), len(FEATURES))
+
+
+def _row(text: str) -> list[float]:
+    words = words_of(text)
+    n, types = max(1, len(words)), set(words)
+    sentences = sentence_lengths(text)
+    return [
+        *_sizes(words, sentences),
+        *_variety(words, types, n),
+        *_vocabulary(words, types, n),
+        *_connectives(words, types, n),
+        *_marks(text, words, n),
+        *_layout(text, words, len(sentences), n),
+        *_errors(text, words, len(sentences), n),
+    ]
+
+
+def sentence_lengths(text: str) -> list[int]:
+    """Words of each sentence that has any; [0] for a text without words."""
+    lengths = [len(WORD.findall(part)) for part in SENTENCE_END.split(text)]
+    return [length for length in lengths if length] or [0]
+
+
+def _sizes(words: list[str], sentences: list[int]) -> list[float]:
+    mean = sum(sentences) / len(sentences)
+    sd = math.sqrt(sum((s - mean) ** 2 for s in sentences) / len(sentences))
+    return [math.log1p(len(words)), math.sqrt(len(words)), math.log1p(len(sentences)), min(mean, 200.0), min(sd, 200.0)]
+
+
+def _variety(words: list[str], types: set[str], n: int) -> list[float]:
+    spans = [len(set(words[i : i + TTR_SPAN])) / TTR_SPAN for i in range(0, len(words) - TTR_SPAN + 1, TTR_SPAN // 2)]
+    moving = sum(spans) / len(spans) if spans else len(types) / n
+    return [len(types) / n, len(types) / math.sqrt(n), moving]
+
+
+def _vocabulary(words: list[str], types: set[str], n: int) -> list[float]:
+    lengths = [len(word) for word in words] or [0]
+    mean = sum(lengths) / len(lengths)
+    sd = math.sqrt(sum((k - mean) ** 2 for k in lengths) / len(lengths))
+    known = [zipf(word) for word in words]
+    return [
+        min(mean, 40.0),
+        min(sd, 40.0),
+        sum(k > LONG_WORD for k in lengths) / n,
+        sum(known) / n,
+        sum(0 < z < RARE_ZIPF for z in known) / n,
+        sum(0 < zipf(word) < UNUSUAL_ZIPF for word in types) / math.sqrt(n),
+        sum(z == 0 for z in known) / n,
+    ]
+
+
+def _connectives(words: list[str], types: set[str], n: int) -> list[float]:
+    return [sum(word in CONNECTIVES for word in words) / n, float(len(types & CONNECTIVES))]
+
+
+def _marks(text: str, words: list[str], n: int) -> list[float]:
+    quotes = sum(text.count(mark) for mark in '"“”')
+    counts = (text.count(","), text.count(";") + text.count(":"), text.count("!"), text.count("?"), quotes)
+    return [*(min(count / n, 1.0) for count in counts), sum("'" in word for word in words) / n]
+
+
+def _layout(text: str, words: list[str], sentences: int, n: int) -> list[float]:
+    paragraphs = sum(1 for line in text.splitlines() if line.strip()) or 1
+    letters = sum(len(word.replace("'", "")) for word in words)
+    coleman_liau = 0.0588 * 100 * letters / n - 0.296 * 100 * sentences / n - 15.8
+    return [math.log(paragraphs), min(25.0, max(-5.0, coleman_liau))]
+
+
+def _errors(text: str, words: list[str], sentences: int, n: int) -> list[float]:
+    spacing = len(SPACE_BEFORE_MARK.findall(text)) + len(NO_SPACE_AFTER_MARK.findall(text))
+    twice = sum(a == b for a, b in zip(words, words[1:], strict=False))
+    return [
+        min(spacing / n, 1.0),
+        min(len(LOWER_AFTER_STOP.findall(text)) / sentences, 1.0),
+        len(LONE_I.findall(text)) / n,
+        sum(word in FIRST_PERSON for word in words) / n,
+        twice / n,
+    ]

@@ -1,0 +1,41 @@
+"""All that a head looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from worker.features.prompt import prompt_features
+from worker.features.surface import FEATURES, surface
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# The last of the pooled layers is the one that sentence encoders are trained to compare.
+POOLED_LAYERS = 3
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of n texts. `vectors` is None when the encoder could not run."""
+
+    vectors: NDArray[np.float32] | None  # (n, D)
+    surface: NDArray[np.float64]  # (n, F): worker/features/surface.py
+    prompt: NDArray[np.float64]  # (n, 3): worker/features/prompt.py; NaN rows without an assignment prompt
+    words: NDArray[np.int64]  # (n,)
+
+
+def gather(
+    texts: Sequence[str],
+    prompts: Sequence[str | None],
+    vectors: NDArray[np.float32] | None = None,
+    prompt_vectors: NDArray[np.float32] | None = None,
+) -> Evidence:
+    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
+    counted = surface(texts)
+    words = np.rint(np.expm1(counted[:, FEATURES.index("log_words")])).astype(np.int64)
+    hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
+    return Evidence(vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words)

@@ -1,0 +1,67 @@
+"""Heads on disk: numbers in a safetensors file, all else in a JSON card beside it that carries the numbers' hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from worker.errors import ModelUnavailable
+from worker.head.ridge import Head
+
+HERE = Path(__file__).parent
+ARRAYS = ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic")
+
+
+def write_head(head: Head, folder: Path, card: dict[str, Any]) -> None:
+    """Writes `<name>.safetensors` and its card `<name>.json`."""
+    numbers = save({name: np.asarray(getattr(head, name), np.float32) for name in ARRAYS})
+    about = {
+        "name": head.name,
+        "version": head.version,
+        "criteria": list(head.criteria),
+        "model": head.model,
+        "revision": head.revision,
+        "degraded": head.degraded,
+        "confidence": head.confidence,
+        "sha256": hashlib.sha256(numbers).hexdigest(),
+    }
+    (folder / f"{head.name}.safetensors").write_bytes(numbers)
+    (folder / f"{head.name}.json").write_text(json.dumps({**about, "card": card}, indent=1) + "\n")
+
+
+def read_head(folder: Path, name: str) -> Head:
+    """A head as it was written. ModelUnavailable when it is not there, or not what its card says."""
+    try:
+        about = json.loads((folder / f"{name}.json").read_text())
+        numbers = (folder / f"{name}.safetensors").read_bytes()
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(f"there is no head '{name}': run `make heads`") from error
+    if hashlib.sha256(numbers).hexdigest() != about["sha256"]:
+        raise ModelUnavailable(
+            f"the numbers of head '{name}' are not those of its card: reinstall, or run `make heads`"
+        )
+    arrays = {key: value.astype(np.float64) for key, value in load(numbers).items()}
+    words = {key: about[key] for key in ("name", "version", "model", "revision", "degraded", "confidence")}
+    return Head(criteria=tuple(about["criteria"]), **words, **arrays)
+
+
+def load_default(model: str, revision: str) -> Head:
+    """The head that comes along, for the encoder that it was fitted on. ModelUnavailable for any other encoder."""
+    head = read_head(HERE, "default")
+    if (model, revision) != (head.model, head.revision):
+        raise ModelUnavailable(
+            f"no head has been fitted for {model} at {revision}, and a model without one does not grade: "
+            "fit one on essays that people have scored with `python -m heads.fit` (docs/grading.md), "
+            "or leave GRADELINE_MODEL empty"
+        )
+    return head
+
+
+def load_surface() -> Head:
+    """The head on surface features alone, for when the encoder can't run. Its results are marked as degraded."""
+    return read_head(HERE, "surface")
