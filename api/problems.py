@@ -87,7 +87,9 @@ def install(app: Flask) -> None:
 
 def field_errors(error: ValidationError) -> list[dict[str, Any]]:
     """Pydantic's findings without the input: it may be a student's text."""
-    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors(include_input=False, include_url=False)]
+    return [
+        {"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors(include_input=False, include_url=False)
+    ]
 
 
 def _unknown_rubric(error: Exception) -> Response:

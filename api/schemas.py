@@ -37,8 +37,11 @@ class NewJobBody(BaseModel):
     """What `POST /v1/jobs` takes. Only `text` is required."""
 
     model_config = STRICT
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)] = Field(
-        description="the submission, 1 to 200,000 characters", examples=["Phones should stay in the bag, because ..."]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)] = (
+        Field(
+            description="the submission, 1 to 200,000 characters",
+            examples=["Phones should stay in the bag, because ..."],
+        )
     )
     rubric: ShortText = Field("default", description="a name, name@version or id")
     prompt: Annotated[str, StringConstraints(max_length=20_000), Clean] | None = Field(

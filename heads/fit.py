@@ -66,7 +66,7 @@ def stretch_values(raw: NDArray[np.float64], targets: NDArray[np.float64]) -> ND
     """Raw predictions with the mean and spread of the human scores, cut to the scale."""
     known = np.where(np.isnan(targets), np.nan, raw)
     factor = np.nanstd(targets, axis=0) / np.nanstd(known, axis=0)
-    return np.clip((raw - np.nanmean(known, axis=0)) * factor + np.nanmean(targets, axis=0), 0, 1)
+    return np.asarray(np.clip((raw - np.nanmean(known, axis=0)) * factor + np.nanmean(targets, axis=0), 0, 1))
 
 
 def make(head: Head, evidence: Evidence, corpus: Corpus) -> tuple[Head, dict[str, Any]]:

@@ -106,4 +106,4 @@ def fit_topic(own: NDArray[np.float64], foreign: NDArray[np.float64]) -> NDArray
     x = np.vstack([own, foreign])
     y = np.r_[np.ones(len(own)), np.zeros(len(foreign))]
     model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000).fit(x, y)
-    return np.r_[model.intercept_, model.coef_[0]]
+    return np.concatenate([model.intercept_, model.coef_[0]])

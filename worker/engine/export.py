@@ -67,7 +67,7 @@ def export(folder: Path, out: Path) -> None:
     with torch.inference_mode():
         torch.onnx.export(
             pooled, (ids, torch.ones_like(ids), torch.ones(2, 16)), str(out / "fp32.onnx"), dynamo=True, opset_version=OPSET,
-            input_names=names, output_names=["sums"], dynamic_shapes={name: sizes for name in names},
+            input_names=names, output_names=["sums"], dynamic_shapes=dict.fromkeys(names, sizes),
             external_data=False, verbose=False,
         )  # fmt: skip
     _quantize(out / "fp32.onnx", out / "int8.onnx")

@@ -5,6 +5,7 @@ n is the number of words, counted as runs of letters and apostrophes; sentences 
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -151,7 +152,7 @@ def _layout(text: str, words: list[str], sentences: int, n: int) -> list[float]:
 
 def _errors(text: str, words: list[str], sentences: int, n: int) -> list[float]:
     spacing = len(SPACE_BEFORE_MARK.findall(text)) + len(NO_SPACE_AFTER_MARK.findall(text))
-    twice = sum(a == b for a, b in zip(words, words[1:], strict=False))
+    twice = sum(a == b for a, b in itertools.pairwise(words))
     return [
         min(spacing / n, 1.0),
         min(len(LOWER_AFTER_STOP.findall(text)) / sentences, 1.0),

@@ -14,6 +14,7 @@ from worker.errors import ModelUnavailable
 from worker.head.ridge import Head
 
 HERE = Path(__file__).parent
+WORDS = ("name", "version", "model", "revision", "degraded", "confidence")
 ARRAYS = ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic")
 
 
@@ -21,13 +22,8 @@ def write_head(head: Head, folder: Path, card: dict[str, Any]) -> None:
     """Writes `<name>.safetensors` and its card `<name>.json`."""
     numbers = save({name: np.asarray(getattr(head, name), np.float32) for name in ARRAYS})
     about = {
-        "name": head.name,
-        "version": head.version,
+        **{word: getattr(head, word) for word in WORDS},
         "criteria": list(head.criteria),
-        "model": head.model,
-        "revision": head.revision,
-        "degraded": head.degraded,
-        "confidence": head.confidence,
         "sha256": hashlib.sha256(numbers).hexdigest(),
     }
     (folder / f"{head.name}.safetensors").write_bytes(numbers)
@@ -46,8 +42,8 @@ def read_head(folder: Path, name: str) -> Head:
             f"the numbers of head '{name}' are not those of its card: reinstall, or run `make heads`"
         )
     arrays = {key: value.astype(np.float64) for key, value in load(numbers).items()}
-    words = {key: about[key] for key in ("name", "version", "model", "revision", "degraded", "confidence")}
-    return Head(criteria=tuple(about["criteria"]), **words, **arrays)
+    fields: dict[str, Any] = {key: about[key] for key in WORDS} | arrays
+    return Head(criteria=tuple(about["criteria"]), **fields)
 
 
 def load_default(model: str, revision: str) -> Head:

@@ -1,0 +1,54 @@
+"""`python -m api`: serves HTTP with gunicorn until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from api.app import create_app
+from api.settings import ApiSettings
+
+GRACE_S = 10
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn, told everything by our settings and nothing by files or arguments."""
+
+    def __init__(self, app: Flask, settings: ApiSettings) -> None:
+        self.app, self.settings = app, settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{self.settings.host}:{self.settings.port}",
+            "workers": self.settings.processes,
+            "threads": self.settings.threads,
+            # Threads, because a request that waits for its job must not hold a process.
+            "worker_class": "gthread",
+            "timeout": max(60, int(self.settings.wait_max_s) + 30),
+            "graceful_timeout": GRACE_S,
+            "keepalive": 15,
+            "accesslog": None,  # api.requests writes the line, without query strings
+            "errorlog": "-",
+            "loglevel": self.settings.log_level.lower(),
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self.app
+
+
+def main() -> None:
+    settings = ApiSettings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    Server(create_app(settings), settings).run()
+
+
+if __name__ == "__main__":
+    main()

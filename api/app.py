@@ -1,0 +1,55 @@
+"""The Flask app: everything that speaks HTTP, put together."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from pydantic import ValidationError
+
+from api import document, jobs, problems, requests, running
+from api.auth import Keys
+from api.problems import Problem, field_errors, problem
+from api.services import Services
+from api.settings import ApiSettings
+from api.wakeup import Wakeup
+from broker.app import make_app
+from broker.dispatch import Dispatch, Dispatcher
+from db.session import Database
+
+DESCRIPTION = """Grades student writing on a rubric, asynchronously.
+
+`POST /v1/jobs` stores a text and answers at once; `GET /v1/jobs/{id}` shows its scores when a worker has graded it.
+Errors are RFC 9457 problems with a stable `code`. Ids are UUIDv7, times ISO 8601 in UTC."""
+
+
+def create_app(settings: ApiSettings) -> Flask:
+    """The app of one process. Connections are opened when they are needed, so it may be made before a fork."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="Gradeline", version="1", description=DESCRIPTION),
+        security_schemes={"key": {"type": "http", "scheme": "bearer"}},
+        validation_error_callback=_invalid,
+        validation_error_model=Problem,
+        doc_ui=False,  # api.document serves it
+        static_folder=None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    database, celery = Database(settings), make_app(settings)
+    dispatcher = Dispatcher(Dispatch(database, celery, settings))
+    app.extensions["gradeline"] = Services(
+        settings, database, celery, dispatcher, Keys(database), Wakeup(database, settings.waiters)
+    )
+    requests.install(app)
+    problems.install(app)
+    app.register_api(jobs.routes)
+    app.register_api(running.routes)
+    document.install(app)
+    return app
+
+
+def _invalid(error: ValidationError) -> Response:
+    errors = field_errors(error)
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return problem("invalid_request", f"{where}: {first['msg']}" if where else first["msg"], errors)

@@ -1,0 +1,62 @@
+"""The OpenAPI 3.1 document and its page, from the models that validate. Nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from flask import Response, redirect
+from flask.typing import ResponseReturnValue
+from flask_openapi3.openapi import OpenAPI
+from flask_openapi3_swagger import RegisterPlugin
+
+from api.problems import Problem
+
+
+def install(app: OpenAPI) -> None:
+    """Serves `/openapi.json` and `/docs`."""
+    made: dict[str, Any] = {}
+
+    @app.route("/openapi.json")
+    def openapi_document() -> dict[str, Any]:
+        if not made:
+            made.update(document(app))
+        return made
+
+    @app.route("/docs")
+    def docs() -> ResponseReturnValue:
+        return redirect("/docs/swagger")
+
+    page = RegisterPlugin.register(doc_url="/openapi.json")
+    page.after_request(_only_from_here)
+    app.register_blueprint(page, url_prefix="/docs")
+
+
+def document(app: OpenAPI) -> dict[str, Any]:
+    """The document, with what the library can't know: errors are problems, and only bodies of JSON can be invalid."""
+    made = deepcopy(app.api_doc)
+    for path in made["paths"].values():
+        for operation in path.values():
+            _mend(operation["responses"])
+    made["components"]["schemas"].setdefault(
+        "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    )
+    return made
+
+
+def _mend(responses: dict[str, Any]) -> None:
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status[0] in "45" and "application/json" in content and not _is_ready(content):
+            response["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def _is_ready(content: dict[str, Any]) -> bool:
+    return str(content["application/json"]["schema"].get("$ref", "")).endswith("/Ready")
+
+
+def _only_from_here(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    )
+    return response

@@ -1,0 +1,174 @@
+"""Routes of jobs: submit, poll, wait, list, cancel, retry, erase."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from flask import Response, current_app, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from api.auth import allow
+from api.errors import InvalidRequest
+from api.problems import Problem
+from api.requests import json_object
+from api.schemas import JobBody, JobPage, JobPath, ListQuery, NewJobBody
+from api.services import Services
+from api.views import job_body
+from broker.queues import queue_name
+from db import jobs
+from db.erasing import erase
+from db.errors import BadCursor, JobNotFound
+from db.finding import Filters, JobView, find_job, list_jobs
+from db.job import FINAL
+from db.rubric import find_rubric
+
+KEY: list[dict[str, list[Any]]] = [{"key": []}]
+WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
+    422: Problem,
+    401: Problem,
+    403: Problem,
+    404: Problem,
+}
+routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
+
+
+def services() -> Services:
+    found: Services = current_app.extensions["gradeline"]
+    return found
+
+
+@routes.post("", responses={202: JobBody, 200: JobBody, 400: Problem, 413: Problem, 415: Problem, **WRONG})
+def submit_job(body: NewJobBody) -> Response:
+    """Submit a text
+
+    Answers 202 with the job once it is stored: from then on it is not lost. With `Prefer: wait=N` it answers 200 with
+    the finished job if that takes at most N seconds.
+    """
+    caller = allow("submit")
+    new = _new_job(body)
+    with services().database.session() as session:
+        rubric = find_rubric(session, caller.tenant_id, body.rubric)
+        job = jobs.submit(session, caller.tenant_id, rubric, new)
+        session.refresh(job, ["created_at"])
+    services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
+    response = _after_waiting(caller.tenant_id, job.id, 202)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return response
+
+
+@routes.get("", responses={200: JobPage, **WRONG})
+def list_of_jobs(query: ListQuery) -> Response:
+    """List jobs, newest first"""
+    caller = allow("read")
+    batch = uuid.UUID(query.batch) if query.batch else None
+    filters = Filters(query.state, batch, query.external_id, query.rubric)
+    try:
+        with services().database.session() as session:
+            views, following = list_jobs(session, caller.tenant_id, filters, query.limit, query.cursor)
+            return answer({"items": [job_body(view) for view in views], "next": following})
+    except BadCursor as error:
+        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+
+
+@routes.get("/<job_id>", responses={200: JobBody, 304: None, **WRONG})
+def get_job(path: JobPath) -> Response:
+    """Read a job
+
+    `Prefer: wait=N` waits up to N seconds for its end. `If-None-Match` with the last `ETag` answers 304 if nothing moved.
+    """
+    caller = allow("read")
+    return _after_waiting(caller.tenant_id, read_id(path.job_id), 200)
+
+
+@routes.post("/<job_id>/cancel", responses={200: JobBody, 409: Problem, **WRONG})
+def cancel_job(path: JobPath) -> Response:
+    """Cancel a job that waits or runs"""
+    caller, job_id = allow("submit"), read_id(path.job_id)
+    with services().database.session() as session:
+        jobs.cancel(session, caller.tenant_id, job_id)
+        return answer(job_body(find_job(session, caller.tenant_id, job_id)))
+
+
+@routes.post("/<job_id>/retry", responses={202: JobBody, 409: Problem, **WRONG})
+def retry_job(path: JobPath) -> Response:
+    """Queue a failed or cancelled job again"""
+    caller, job_id = allow("submit"), read_id(path.job_id)
+    with services().database.session() as session:
+        queue = jobs.retry(session, caller.tenant_id, job_id)
+        view = find_job(session, caller.tenant_id, job_id)
+    services().dispatcher.wish(queue)
+    return answer(job_body(view), 202)
+
+
+@routes.delete("/<job_id>", responses={204: None, **WRONG})
+def erase_job(path: JobPath) -> Response:
+    """Erase text, embedding and scores; the id and the times stay"""
+    caller = allow("submit")
+    with services().database.session() as session:
+        erase(session, caller.tenant_id, read_id(path.job_id))
+    return Response(status=204)
+
+
+def answer(body: dict[str, Any], status: int = 200) -> Response:
+    """A JSON answer; pydantic's encoder writes times as ISO 8601."""
+    return Response(to_json(body), status, mimetype="application/json")
+
+
+def read_id(text: str) -> uuid.UUID:
+    """A job's id. Anything that can't be one is a job that does not exist."""
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
+        raise JobNotFound("there is no job with this id")
+    return uuid.UUID(text)
+
+
+def _new_job(body: NewJobBody) -> jobs.NewJob:
+    offered = services().settings.offered
+    model = body.model or offered[0]
+    if model not in offered:
+        message = f"this server does not offer the model; it offers {', '.join(offered)}"
+        raise InvalidRequest(f"{message[0].upper()}{message[1:]}.", [{"loc": ["model"], "msg": message}])
+    fields = body.model_dump(exclude={"rubric", "model"})
+    return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), **fields)
+
+
+def _after_waiting(tenant_id: uuid.UUID, job_id: uuid.UUID, otherwise: int) -> Response:
+    """The job, after as long as the caller prefers to wait for its end."""
+    wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
+    view = _read(tenant_id, job_id)
+    if wish:
+        seconds = min(float(wish.group(1)), services().settings.wait_max_s)
+
+        def finished() -> bool:
+            nonlocal view
+            view = _read(tenant_id, job_id)
+            return view.job.state in FINAL
+
+        services().wakeup.wait_for(str(job_id), finished, seconds)
+    done = view.job.state in FINAL
+    response = answer(job_body(view), 200 if done and wish else otherwise)
+    response.add_etag()
+    if wish:
+        response.headers["Preference-Applied"] = f"wait={wish.group(1)}"
+    if not done:
+        response.headers["Retry-After"] = "1"
+    if request.method != "POST":
+        response.make_conditional(request)
+    return response
+
+
+def _read(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
+    with services().database.session() as session:
+        return find_job(session, tenant_id, job_id)
+
+
+@routes.before_request
+def _look_at_the_body() -> None:
+    """Before pydantic sees it: is it JSON, and an object?"""
+    if request.method == "POST" and request.endpoint == "jobs.submit_job":
+        allow("submit")  # who has no key learns nothing of what is valid
+        json_object()

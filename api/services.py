@@ -1,0 +1,25 @@
+"""What the routes work with, made once a process and found in the app's extensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celery import Celery
+
+from api.auth import Keys
+from api.settings import ApiSettings
+from api.wakeup import Wakeup
+from broker.dispatch import Dispatcher
+from db.session import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything behind the routes."""
+
+    settings: ApiSettings
+    database: Database
+    celery: Celery
+    dispatcher: Dispatcher
+    keys: Keys
+    wakeup: Wakeup
