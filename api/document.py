@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, redirect
 from flask.typing import ResponseReturnValue
 from flask_openapi3.openapi import OpenAPI
-from flask_openapi3_swagger import RegisterPlugin
+from flask_openapi3_swagger.plugins import RegisterPlugin
 
 from api.problems import Problem
 

@@ -1,0 +1,45 @@
+# Everything that a person does with a checkout. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+EXTRAS := worker,embedded,flower,heads,bench,dev
+
+.PHONY: help install run test check bench heads schema
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## make .venv with everything in it
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Gradeline needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	# torch first: whatever comes before it would take another build
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet -e ".[$(EXTRAS)]"
+	@touch $@
+
+run: install ## start everything, grade the sample essays, and go on serving
+	$(BIN)/gradeline up --samples
+
+test: install ## run all tests, on real servers that they start themselves
+	$(BIN)/python -m pytest -q
+
+check: install ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## measure the line against the bare engine
+	$(BIN)/python -m bench.line
+
+heads: install ## fit and measure the default heads (DATA=folder of the corpora)
+	$(BIN)/python -m heads.fit --data $(DATA)
+
+schema: install ## draw the database's schema into docs/schema.md
+	$(BIN)/python docs/draw_schema.py

@@ -1,0 +1,36 @@
+"""The command `gradeline`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gradeline.cli.grade import grade
+from gradeline.cli.running import logs, scale, status
+from gradeline.cli.stack import down, up
+from gradeline.errors import ClientError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gradeline")
+def commands() -> None:
+    """Grades student writing on a rubric, on as many workers as you start.
+
+    `gradeline up` starts everything on this machine; `gradeline grade essay.txt` grades a file.
+    """
+
+
+for command in (up, down, status, logs, scale, grade):
+    commands.add_command(command)
+
+
+def main() -> None:
+    """Runs a command; every expected failure is one line."""
+    try:
+        commands()
+    except (ClientError, TimeoutError, OSError) as error:
+        click.echo(f"gradeline: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,129 @@
+"""`gradeline status`, `logs` and `scale`: looking at a running stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gradeline.cli.options import home_option, open_home
+from gradeline.errors import ClientError
+from gradeline.stack.home import Home
+
+FOLLOW_S = 0.3
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="print it as JSON")
+@home_option
+def status(as_json: bool, home: Path | None) -> None:
+    """Show what runs, with what memory, and what waits."""
+    at = open_home(home)
+    found = look(at)
+    if as_json:
+        click.echo(json.dumps(found, indent=1, default=str))
+    elif not found["running"]:
+        click.echo(f"no stack is running in {at.path}; `gradeline up` starts one")
+    else:
+        show(found, Console())
+    if not found["running"]:
+        sys.exit(3)
+
+
+def look(home: Home) -> dict[str, Any]:
+    """Processes, workers and queues of a stack."""
+    import psutil
+
+    from gradeline.stack.launch import addresses, client_of, processes
+
+    running = processes(home)
+    rows = []
+    for name, pids in running.items():
+        for pid in pids:
+            try:
+                process = psutil.Process(pid)
+                family = [process, *process.children(recursive=True)]
+                memory = sum(p.memory_info().rss for p in family)
+                rows.append(
+                    {"name": name, "pid": pid, "up_s": round(time.time() - process.create_time()), "rss_bytes": memory}
+                )
+            except psutil.NoSuchProcess:
+                rows.append({"name": name, "pid": pid, "up_s": None, "rss_bytes": None})
+    found: dict[str, Any] = {"running": bool(running), "processes": rows, "workers": [], "queues": [], "problem": None}
+    if running:
+        found["addresses"] = addresses(home)
+        try:
+            with client_of(home) as client:
+                found["workers"], found["queues"] = client.workers(), client.queues()
+        except ClientError as error:
+            found["problem"] = str(error)
+    return found
+
+
+def show(found: dict[str, Any], console: Console) -> None:
+    table = Table("process", "pid", "up", "memory", header_style="bold")
+    for row in found["processes"]:
+        up = "gone, restarting" if row["up_s"] is None else f"{row['up_s']} s"
+        table.add_row(row["name"], str(row["pid"]), up, f"{(row['rss_bytes'] or 0) / 2**20:.0f} MB")
+    console.print(table)
+    for worker in found["workers"]:
+        console.print(
+            f"worker {worker['name']}: {worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
+        )
+    for queue in found["queues"]:
+        if queue["waiting"] or queue["running"]:
+            console.print(f"queue {queue['queue']}: {queue['waiting']} waiting, {queue['running']} running")
+    if found["problem"]:
+        console.print(f"[red]{found['problem']}[/red]")
+    for name, address in found["addresses"].items():
+        console.print(f"{name}: {address}", highlight=False)
+
+
+@click.command()
+@click.argument("count", metavar="worker-cpu=N")
+@home_option
+def scale(count: str, home: Path | None) -> None:
+    """Change how many CPU workers the running stack has."""
+    from gradeline.stack import launch
+
+    name, _, number = count.partition("=")
+    if name != "worker-cpu" or not number.isdecimal() or not 0 <= int(number) <= 64:
+        raise click.BadParameter("say worker-cpu=N with N from 0 to 64")
+    launch.scale(open_home(home), int(number))
+    click.echo(f"{number} CPU worker{'' if number == '1' else 's'} ready")
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="go on as lines are written")
+@click.option("-n", "--lines", default=50, show_default=True, help="lines of each log to begin with")
+@home_option
+def logs(names: tuple[str, ...], follow: bool, lines: int, home: Path | None) -> None:
+    """Show the logs of all processes, or of those named."""
+    folder = open_home(home).logs
+    files = sorted(file for file in folder.glob("*.log") if not names or file.stem in names)
+    if not files:
+        raise ClientError(f"there are no such logs in {folder}")
+    opened = {file.stem: file.open(errors="replace") for file in files}
+    for name, file in opened.items():
+        for line in file.readlines()[-lines:]:
+            click.echo(f"{name:>10} | {line.rstrip()}")
+    while follow:
+        if not _pass_on(opened):
+            time.sleep(FOLLOW_S)
+
+
+def _pass_on(opened: Mapping[str, TextIO]) -> bool:
+    any_line = False
+    for name, file in opened.items():
+        for line in file.readlines():
+            any_line = True
+            click.echo(f"{name:>10} | {line.rstrip()}")
+    return any_line

@@ -1,0 +1,111 @@
+"""The API from Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from gradeline.errors import ApiProblem, Unreachable
+
+Json = dict[str, Any]
+FINAL = ("succeeded", "failed", "cancelled")
+POLL_S = 0.2
+
+
+class Client:
+    """One caller of one API. Every call has a timeout and raises ApiProblem or Unreachable."""
+
+    def __init__(self, url: str, key: str, timeout: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def submit(self, text: str, **fields: Any) -> Json:
+        """Stores a text; returns its job, which is not graded yet. The fields are those of `POST /v1/jobs`."""
+        return self._call("POST", "/v1/jobs", json={"text": text, **fields})
+
+    def get(self, job_id: str, wait: float | None = None) -> Json:
+        """A job; with `wait`, as soon as it is finished or after so many seconds."""
+        headers = {"Prefer": f"wait={int(wait)}"} if wait else {}
+        timeout = (wait or 0) + 30.0
+        return self._call("GET", f"/v1/jobs/{job_id}", headers=headers, timeout=timeout)
+
+    def jobs(self, **filters: Any) -> Iterator[Json]:
+        """All jobs that fit, newest first, page after page."""
+        cursor: str | None = None
+        while True:
+            query = {**filters, **({"cursor": cursor} if cursor else {})}
+            page = self._call("GET", "/v1/jobs", params=query)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def wait_for(
+        self, ids: Iterable[str], seconds: float = 3600.0, on_done: Callable[[Json], None] = lambda _: None
+    ) -> dict[str, Json]:
+        """Finished jobs by id, each told to `on_done` as it ends. TimeoutError when some have not ended in time."""
+        left, done, deadline = list(ids), dict[str, Json](), time.monotonic() + seconds
+        while left:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(left)} jobs were not finished in {seconds:.0f} s")
+            job = self.get(left[0], wait=5)
+            if job["state"] in FINAL:
+                done[job["id"]] = job
+                left.pop(0)
+                on_done(job)
+            else:
+                time.sleep(POLL_S)
+        return done
+
+    def cancel(self, job_id: str) -> Json:
+        return self._call("POST", f"/v1/jobs/{job_id}/cancel")
+
+    def retry(self, job_id: str) -> Json:
+        return self._call("POST", f"/v1/jobs/{job_id}/retry")
+
+    def erase(self, job_id: str) -> None:
+        self._call("DELETE", f"/v1/jobs/{job_id}")
+
+    def models(self) -> list[Json]:
+        return list(self._call("GET", "/v1/models")["items"])
+
+    def workers(self) -> list[Json]:
+        return list(self._call("GET", "/v1/workers")["items"])
+
+    def queues(self) -> list[Json]:
+        return list(self._call("GET", "/v1/queues")["items"])
+
+    def ready(self) -> Json:
+        """What `/readyz` says; `ready` is False while the database or the broker is away."""
+        return dict(self._send("GET", "/readyz").json())
+
+    def _call(self, method: str, path: str, **options: Any) -> Json:
+        response = self._send(method, path, **options)
+        if response.is_success:
+            return dict(response.json()) if response.content else {}
+        try:
+            problem = response.json()
+            raise ApiProblem(response.status_code, str(problem["code"]), str(problem["detail"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise ApiProblem(response.status_code, "unknown", f"{self.url} does not answer like Gradeline") from error
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            kind = type(error).__name__
+            raise Unreachable(f"no answer from {self.url} ({kind}): is it running? `gradeline status` tells") from error

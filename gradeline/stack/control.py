@@ -1,0 +1,67 @@
+"""Talking to the process manager of a running stack."""
+
+from __future__ import annotations
+
+import fcntl
+from typing import Any
+
+from circus.client import CircusClient
+from circus.exc import CallError
+
+from gradeline.errors import StackError
+from gradeline.stack.home import Home
+
+
+def is_running(home: Home) -> bool:
+    """Whether a supervisor holds the home now."""
+    try:
+        with home.lock_file.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+class Control:
+    """Commands to one supervisor. StackError when it does not answer."""
+
+    def __init__(self, home: Home, timeout: float = 10.0) -> None:
+        self._client = CircusClient(endpoint=home.endpoint, timeout=timeout)
+
+    def close(self) -> None:
+        self._client.stop()
+
+    def send(self, command: str, **properties: Any) -> dict[str, Any]:
+        try:
+            answer = self._client.send_message(command, **properties)
+        except CallError as error:
+            raise StackError(
+                f"the supervisor does not answer ({error}); `gradeline down` and `gradeline up` again"
+            ) from error
+        if answer.get("status") == "error":
+            raise StackError(f"the supervisor refused '{command}': {answer.get('reason')}")
+        return dict(answer)
+
+    def answers(self) -> bool:
+        try:
+            self.send("numwatchers")
+        except StackError:
+            return False
+        return True
+
+    def start(self, name: str) -> None:
+        self.send("start", name=name, waiting=False)
+
+    def pids(self) -> dict[str, list[int]]:
+        """Processes by watcher."""
+        names = self.send("list").get("watchers", [])
+        return {name: list(self.send("list", name=name).get("pids", [])) for name in names}
+
+    def scale(self, name: str, count: int) -> None:
+        self.send("set", name=name, options={"numprocesses": count}, waiting=False)
+
+    def quit(self) -> None:
+        """Asks the supervisor to stop everything in an orderly way, and itself."""
+        self.send("quit", waiting=False)

@@ -1,0 +1,226 @@
+"""Starting and stopping a stack, step by step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+
+from gradeline.client import Client
+from gradeline.errors import ClientError, StackError
+from gradeline.stack import leftovers, postgres, valkey
+from gradeline.stack.control import Control, is_running
+from gradeline.stack.home import Home, Ports, choose_ports
+from gradeline.stack.plan import environment
+
+POLL_S = 0.05
+SERVERS_S, MIGRATE_S, READY_S, WORKERS_S, DOWN_S = 60, 120, 60, 900, 60
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `gradeline up` was asked for."""
+
+    workers: int = 1
+    port: int = 5001
+    flower_port: int | None = 5555
+    detach: bool = False
+
+
+def up(home: Home, wanted: Wanted, say: Say) -> subprocess.Popen[bytes]:
+    """Starts a stack and returns when it grades. On a failure nothing is left running, and StackError says why."""
+    home.prepare()
+    if count := leftovers.end(home):
+        say(f"ended {count} processes that an earlier stack had left behind")
+    ports = choose_ports(home, wanted.port, wanted.flower_port)
+    home.write(ports, wanted.workers, wanted.flower_port is not None)
+    say("making the database's folder" if not home.postgres.exists() else "starting the servers")
+    postgres.make_cluster(home)
+    supervisor = _supervise(home, wanted.detach)
+    try:
+        _bring_up(home, ports, wanted, supervisor, say)
+    except BaseException:
+        down(home)
+        raise
+    return supervisor
+
+
+def _supervise(home: Home, detach: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "gradeline.stack.supervisor", "--home", str(home.path)]
+    with (home.logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            [*command, *([] if detach else ["--with-parent"])],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def _bring_up(home: Home, ports: Ports, wanted: Wanted, supervisor: subprocess.Popen[bytes], say: Say) -> None:
+    alive = lambda: supervisor.poll() is None  # noqa: E731 - a name for a sentence
+    await_true("the database", lambda: _database_answers(home, ports), SERVERS_S, home, "postgres", alive)
+    await_true("the broker", lambda: _broker_answers(home, ports), SERVERS_S, home, "valkey", alive)
+    say("preparing the schema")
+    _migrate(home, ports)
+    control = Control(home)
+    try:
+        for name in ("api", "worker-cpu", *(["flower"] if wanted.flower_port is not None else [])):
+            control.start(name)
+    finally:
+        control.close()
+    say("starting the API and the workers (the first start of a model takes half a minute more)")
+    await_true("the API", lambda: _api_answers(ports), READY_S, home, "api", alive)
+    if wanted.flower_port is not None:
+        await_true("Flower", lambda: _flower_answers(home, ports), READY_S, home, "flower", alive)
+    await_workers(home, wanted.workers)
+
+
+def await_true(
+    what: str, true: Callable[[], bool], seconds: float, home: Home, log: str, alive: Callable[[], bool] = lambda: True
+) -> None:
+    """Waits for something. StackError ends with the last words of the log."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if not alive():
+            raise StackError(f"the supervisor ended while {what} was starting: {last_words(home, 'supervisor')}")
+        if time.monotonic() > deadline:
+            raise StackError(f"{what} did not answer in {seconds:.0f} s: {last_words(home, log)}")
+        time.sleep(POLL_S)
+
+
+def last_words(home: Home, name: str) -> str:
+    """The end of a log, in one line, and where the rest is."""
+    file = home.logs / f"{name}.log"
+    try:
+        lines = [line.strip() for line in file.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        lines = []
+    return f"{' | '.join(lines[-3:])[-600:] or 'it wrote nothing'} (see {file})"
+
+
+def _database_answers(home: Home, ports: Ports) -> bool:
+    try:
+        postgres.make_database(home, ports.postgres)
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _broker_answers(home: Home, ports: Ports) -> bool:
+    with redis.Redis.from_url(valkey.url(home, ports.valkey), socket_timeout=1, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def _api_answers(ports: Ports) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{ports.api}/readyz", timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def _flower_answers(home: Home, ports: Ports) -> bool:
+    try:
+        answer = httpx.get(
+            f"http://127.0.0.1:{ports.flower}/healthcheck", auth=("gradeline", home.secret("flower")), timeout=2
+        )
+    except httpx.TransportError:
+        return False
+    return answer.status_code == httpx.codes.OK
+
+
+def _migrate(home: Home, ports: Ports) -> None:
+    command = [sys.executable, "-m", "db.migrate", "--key-file", str(home.key_file)]
+    done = subprocess.run(
+        command, env=environment(home, ports), capture_output=True, text=True, timeout=MIGRATE_S, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise StackError(f"the schema could not be prepared: {last[:500]}")
+
+
+def client_of(home: Home) -> Client:
+    """A client of the home's stack, with its own key."""
+    state = home.read()
+    if not state or not home.key_file.exists():
+        raise StackError(f"no stack has been started in {home.path} yet: `gradeline up` starts one")
+    return Client(state["url"], home.key_file.read_text().strip())
+
+
+def await_workers(home: Home, count: int) -> None:
+    """Waits until exactly so many workers say that they are alive and hold their model."""
+    with client_of(home) as client:
+
+        def there() -> bool:
+            try:
+                return len(client.workers()) == count
+            except ClientError:
+                return False
+
+        await_true(f"{count} worker{'s' if count != 1 else ''}", there, WORKERS_S, home, "worker-cpu")
+
+
+def down(home: Home) -> bool:
+    """Stops a stack in an orderly way: workers finish their chunk, the database last. False when none was running."""
+    was = is_running(home)
+    if was:
+        control = Control(home)
+        try:
+            control.quit()
+        except StackError:
+            pass  # it does not listen yet, or any more; what is left is ended below
+        finally:
+            control.close()
+        deadline = time.monotonic() + DOWN_S
+        while is_running(home) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+    return bool(leftovers.end(home)) or was
+
+
+def scale(home: Home, count: int) -> None:
+    """More or fewer CPU workers on the running stack; returns when they are there, or gone."""
+    if not is_running(home):
+        raise StackError(f"no stack is running in {home.path}: `gradeline up` starts one")
+    control = Control(home)
+    try:
+        control.scale("worker-cpu", count)
+    finally:
+        control.close()
+    state = home.read()
+    home.write(Ports(**state["ports"]), count, state["flower"])
+    await_workers(home, count)
+
+
+def processes(home: Home) -> dict[str, list[int]]:
+    """Processes by name; empty when nothing runs."""
+    if not is_running(home):
+        return {}
+    control = Control(home)
+    try:
+        return control.pids()
+    finally:
+        control.close()
+
+
+def addresses(home: Home) -> dict[str, Any]:
+    """Where a person finds what."""
+    state = home.read()
+    flower = f"http://127.0.0.1:{state['ports']['flower']}" if state.get("flower") else None
+    return {"api": state["url"], "docs": f"{state['url']}/docs", "flower": flower, "key": str(home.key_file)}
+
+
+def samples_folder() -> Path:
+    """The sample essays of the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "samples"
+    if not (folder / "samples.json").exists():
+        raise StackError("the sample essays come with the checkout, not with the installed package")
+    return folder
