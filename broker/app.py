@@ -72,7 +72,9 @@ def make_app(settings: BrokerSettings) -> Celery:
 
 def listen(app: Celery, settings: BrokerSettings, device: str) -> None:
     """Makes a worker of a device (cpu or gpu) consume its queues, interactive first."""
-    app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in consumed_by(settings.own_model, device)]
+    app.conf.task_queues = [
+        Queue(name, Exchange(name), routing_key=name) for name in consumed_by(settings.own_model, device)
+    ]
 
 
 def __getattr__(name: str) -> Celery:

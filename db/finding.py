@@ -48,7 +48,7 @@ def _views() -> Select[Job, Rubric, Attempt, Result]:
 def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
     """One job of a tenant, or JobNotFound."""
     query = _views().where(Job.id == job_id, Job.tenant_id == tenant_id)
-    row = session.execute(query.execution_options(populate_existing=True)).tuples().first()
+    row = session.execute(query.execution_options(populate_existing=True)).first()
     if row is None:
         raise JobNotFound("there is no job with this id")
     return JobView(row[0], row[1], row[2], row[3])
@@ -69,7 +69,7 @@ def list_jobs(
         wanted.append(Job.external_id == filters.external_id)
     if filters.rubric:
         wanted.append(Rubric.name == filters.rubric)
-    rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).tuples().all()
+    rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).all()
     views = [JobView(row[0], row[1], row[2], row[3]) for row in rows[:limit]]
     return views, _make_cursor(views[-1].job.id) if len(rows) > limit else None
 

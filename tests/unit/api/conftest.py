@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.app import create_app
+from api.settings import ApiSettings
+from db.session import Database
+from db.tenant import SCOPES, Tenant, create_key
+from tests.conftest import Servers
+
+MakeKey = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def app(servers: Servers) -> Iterator[Flask]:
+    settings = ApiSettings(database_url=servers.database_url, redis_url=servers.redis_url)
+    made = create_app(settings)
+    yield made
+    services = made.extensions["gradeline"]
+    services.celery.close()
+    services.database.close()
+
+
+@pytest.fixture
+def make_key(database: Database) -> MakeKey:
+    def make_key(*scopes: str, tenant: uuid.UUID | None = None) -> str:
+        with database.session() as session:
+            if tenant is None:
+                made = Tenant(name=uuid.uuid4().hex)
+                session.add(made)
+                session.flush()
+                tenant = made.id
+            return create_key(session, tenant, "test", scopes or SCOPES)
+
+    return make_key
+
+
+@dataclass(frozen=True)
+class Api:
+    """Somebody with a key."""
+
+    http: FlaskClient
+    key: str
+
+    def __call__(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
+        return self.http.open(path, method=method, headers=headers, **options)
+
+
+@pytest.fixture
+def api(app: Flask, make_key: MakeKey) -> Api:
+    return Api(app.test_client(), make_key())

@@ -1,0 +1,194 @@
+"""Routes of jobs, against a real database; nobody grades here."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+
+import pytest
+from sqlalchemy import func, select
+
+from db import jobs
+from db.job import Job
+from db.jobs import Finished
+from db.submission import Submission
+from tests.unit.db.test_jobs import RESULT
+
+LONGEST = 200_000
+
+
+def stored(database) -> int:
+    with database.session() as session:
+        return (session.scalar(select(func.count()).select_from(Submission)) or 0) + (
+            session.scalar(select(func.count()).select_from(Job)) or 0
+        )
+
+
+BODY = {"content_type": "application/json"}
+BAD = [
+    ("an empty text", {"json": {"text": ""}}, 422, "invalid_request"),
+    ("only white space", {"json": {"text": " \n\t"}}, 422, "invalid_request"),
+    ("no text", {"json": {}}, 422, "invalid_request"),
+    ("a NUL", {"json": {"text": "a\0b"}}, 422, "invalid_request"),
+    ("half a surrogate pair", {"data": '{"text": "a\\ud800b"}', **BODY}, 422, "invalid_request"),
+    ("200,001 characters", {"json": {"text": "a" * (LONGEST + 1)}}, 422, "invalid_request"),
+    ("not JSON", {"data": "{text:", **BODY}, 400, "malformed"),
+    ("no body", {"data": "", **BODY}, 400, "malformed"),
+    ("bytes that are not UTF-8", {"data": b'{"text": "\xff\xfe"}', **BODY}, 400, "malformed"),
+    ("very deep JSON", {"data": "[" * 100_000, **BODY}, 400, "malformed"),
+    ("a list", {"json": ["text"]}, 422, "invalid_request"),
+    ("another media type", {"data": "text=a", "content_type": "text/plain"}, 415, "unsupported_media_type"),
+    ("a number as text", {"json": {"text": 5}}, 422, "invalid_request"),
+    ("a word as a flag", {"json": {"text": "a", "explain": "yes"}}, 422, "invalid_request"),
+    ("an unknown rubric", {"json": {"text": "a", "rubric": "nope"}}, 422, "invalid_request"),
+    ("an unknown version", {"json": {"text": "a", "rubric": "default@99"}}, 422, "invalid_request"),
+    ("an unknown field", {"json": {"text": "a", "colour": "red"}}, 422, "invalid_request"),
+    ("an unknown model", {"json": {"text": "a", "model": "gpt"}}, 422, "invalid_request"),
+    ("an unknown device", {"json": {"text": "a", "device": "tpu"}}, 422, "invalid_request"),
+    ("an odd address", {"json": {"text": "a", "callback_url": "ftp://x"}}, 422, "invalid_request"),
+    ("much metadata", {"json": {"text": "a", "metadata": {"k": "v" * 17_000}}}, 422, "invalid_request"),
+    ("a NUL in metadata", {"json": {"text": "a", "metadata": {"k": "\0"}}}, 422, "invalid_request"),
+    ("a huge body", {"data": b'{"text": "' + b"a" * 5_000_000, **BODY}, 413, "too_large"),
+]
+
+
+@pytest.mark.parametrize(("what", "options", "status", "code"), BAD, ids=[case[0] for case in BAD])
+def test_bad_input_is_refused_and_nothing_is_stored(api, database, what, options, status, code):
+    before = stored(database)
+    answer = api("POST", "/v1/jobs", **options)
+    assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["type"] == f"urn:gradeline:problem:{code}"
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert stored(database) == before
+
+
+def test_an_error_says_where_and_never_quotes_the_text(api):
+    answer = api("POST", "/v1/jobs", json={"text": "secret words\0", "device": 1})
+    assert {tuple(e["loc"]) for e in answer.json["errors"]} == {("text",), ("device",)}
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("key", [None, "", "gl_x_y", "gl_" + "0" * 12 + "_" + "a" * 43, "x" * 5000])
+def test_without_a_valid_key_nothing_is_told_or_stored(app, database, key):
+    before = stored(database)
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    for method, path in (("POST", "/v1/jobs"), ("GET", "/v1/jobs"), ("GET", f"/v1/jobs/{uuid.uuid4()}")):
+        answer = app.test_client().open(path, method=method, headers=headers, json={"text": "a"})
+        assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert stored(database) == before
+
+
+def test_a_key_without_the_scope_is_forbidden(app, make_key, database):
+    before = stored(database)
+    headers = {"Authorization": f"Bearer {make_key('read')}"}
+    answer = app.test_client().post("/v1/jobs", headers=headers, json={"text": "a"})
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+    assert stored(database) == before
+
+
+def test_the_wrong_method_is_405_with_the_right_ones(api):
+    answer = api("PUT", "/v1/jobs", json={"text": "a"})
+    assert (answer.status_code, answer.json["code"]) == (405, "method_not_allowed")
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_a_submitted_text_is_answered_with_its_job(api):
+    answer = api("POST", "/v1/jobs", json={"text": "A text.", "external_id": "s-17", "metadata": {"a": [1]}})
+    assert answer.status_code == 202
+    job = answer.json
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert uuid.UUID(job["id"]).version == 7
+    assert (job["state"], job["external_id"], job["metadata"]) == ("queued", "s-17", {"a": [1]})
+    assert job["rubric"] | {"id": ""} == {"id": "", "name": "default", "version": 1}
+    assert job["scores"] is None and job["overall"] is None and job["error"] is None
+    assert api("GET", f"/v1/jobs/{job['id']}").json == job
+
+
+def test_the_longest_text_of_any_unicode_is_taken(api):
+    text = "\U0001f600" * LONGEST
+    assert api("POST", "/v1/jobs", data=json.dumps({"text": text}), content_type="application/json").status_code == 202
+
+
+def test_jobs_are_listed_by_state_and_external_id(api):
+    ids = [api("POST", "/v1/jobs", json={"text": "a", "external_id": f"s-{n}"}).json["id"] for n in range(3)]
+    api("POST", f"/v1/jobs/{ids[0]}/cancel")
+    listed = lambda query: [job["id"] for job in api("GET", f"/v1/jobs?{query}").json["items"]]  # noqa: E731
+    assert listed("state=queued") == ids[:0:-1]
+    assert listed("external_id=s-1") == [ids[1]]
+    page = api("GET", "/v1/jobs?limit=2").json
+    assert [job["id"] for job in page["items"]] == ids[:0:-1]
+    assert listed(f"cursor={page['next']}") == ids[:1]
+
+
+@pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=x", "cursor=!!", "batch=1", "colour=red"])
+def test_a_bad_query_is_refused(api, query):
+    answer = api("GET", f"/v1/jobs?{query}")
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid_request")
+
+
+def test_jobs_of_another_tenant_do_not_exist(api, app, make_key):
+    job = api("POST", "/v1/jobs", json={"text": "a"}).json["id"]
+    other = {"Authorization": f"Bearer {make_key()}"}
+    http = app.test_client()
+    for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")):
+        assert http.open(f"/v1/jobs/{job}{path}", method=method, headers=other).status_code == 404
+    assert http.get("/v1/jobs", headers=other).json["items"] == []
+    assert api("GET", f"/v1/jobs/{job}").json["state"] == "queued"
+
+
+@pytest.mark.parametrize("odd", ["1", "not-an-id", str(uuid.uuid4()), "%00", "..%2f"])
+def test_an_id_that_is_none_is_not_found(api, odd):
+    assert api("GET", f"/v1/jobs/{odd}").json["code"] == "not_found"
+
+
+def test_cancel_retry_and_erase_move_a_job_as_they_may(api):
+    job = api("POST", "/v1/jobs", json={"text": "a", "external_id": "x"}).json["id"]
+    assert api("POST", f"/v1/jobs/{job}/retry").json["code"] == "conflict"
+    assert api("POST", f"/v1/jobs/{job}/cancel").json["state"] == "cancelled"
+    assert api("POST", f"/v1/jobs/{job}/retry").json["state"] == "queued"
+    assert api("DELETE", f"/v1/jobs/{job}").status_code == 204
+    erased = api("GET", f"/v1/jobs/{job}").json
+    assert erased["state"] == "cancelled" and erased["erased_at"] and erased["external_id"] is None
+    assert api("POST", f"/v1/jobs/{job}/retry").json["code"] == "conflict"
+
+
+def test_an_unchanged_job_is_not_sent_again(api):
+    job = api("POST", "/v1/jobs", json={"text": "a"}).json["id"]
+    tag = api("GET", f"/v1/jobs/{job}").headers["ETag"]
+    assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 304
+    api("POST", f"/v1/jobs/{job}/cancel")
+    assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_who_prefers_to_wait_gets_the_finished_job(api, database):
+    job = uuid.UUID(api("POST", "/v1/jobs", json={"text": "a"}).json["id"])
+
+    def finish() -> None:
+        time.sleep(0.3)
+        with database.session() as session:
+            held = jobs.claim(session, [job], "w", 60)
+            done = [Finished(h.id, h.attempt, {}, RESULT) for h in held]
+            jobs.keep(session, done, "m", "r")
+            jobs.finish(session, done, 1.0)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    answer = api("GET", f"/v1/jobs/{job}", headers={"Prefer": "wait=20"})
+    thread.join()
+    assert (answer.status_code, answer.json["state"]) == (200, "succeeded")
+    assert answer.headers["Preference-Applied"] == "wait=20"
+
+
+def test_a_wait_that_is_too_short_answers_202(api):
+    answer = api("POST", "/v1/jobs", json={"text": "a"}, headers={"Prefer": "wait=1"})
+    assert (answer.status_code, answer.json["state"]) == (202, "queued")
+
+
+def test_the_callers_request_id_is_kept_when_it_is_harmless(api):
+    assert api("GET", "/healthz", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"] == "abc-1"
+    assert api("GET", "/healthz", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] != "a b"

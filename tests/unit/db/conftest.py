@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from db import jobs
+from db.rubric import default_rubric
+from db.session import Database
+from db.tenant import Tenant
+
+Submit = Callable[..., uuid.UUID]
+
+
+@pytest.fixture
+def tenant(database: Database) -> uuid.UUID:
+    with database.session() as session:
+        made = Tenant(name=uuid.uuid4().hex)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+@pytest.fixture
+def queue() -> str:
+    return f"{uuid.uuid4().hex}.any.bulk"
+
+
+@pytest.fixture
+def submit(database: Database, tenant: uuid.UUID, queue: str) -> Submit:
+    def submit(owner: uuid.UUID | None = None, batch: uuid.UUID | None = None, text: str = "Some text.") -> uuid.UUID:
+        with database.session() as session:
+            new = jobs.NewJob(text=text, model="m", device="any", priority="bulk", queue=queue, batch_id=batch)
+            return jobs.submit(session, owner or tenant, default_rubric(session), new).id
+
+    return submit

@@ -1,0 +1,238 @@
+"""The state of a job moves only as it may, whoever asks, and however late."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from db import jobs
+from db.erasing import erase
+from db.errors import IllegalMove, JobNotFound
+from db.finding import Filters, find_job, list_jobs
+from db.job import Attempt, Job
+from db.jobs import Claimed, Finished
+from db.session import Database
+from db.submission import Submission
+
+LOST = {"type": "t", "title": "t", "status": 500, "code": "worker_lost", "detail": "gone"}
+RESULT = {
+    "scores": [], "overall": {"score": 1.0, "min": 0, "max": 1, "interval": [0, 1]}, "advisories": [],
+    "scored_by": {}, "degraded": False, "review_reasons": [],
+}  # fmt: skip
+
+
+def claim(database: Database, *ids: uuid.UUID, lease_s: float = 60, worker: str = "w") -> list[Claimed]:
+    with database.session() as session:
+        return jobs.claim(session, ids, worker, lease_s)
+
+
+def write(database: Database, *held: Claimed) -> set[uuid.UUID]:
+    done = [Finished(h.id, h.attempt, {"engine": "e"}, RESULT, vector=b"\0\0") for h in held]
+    with database.session() as session:
+        jobs.keep(session, done, "m", "r")
+        return jobs.finish(session, done, 1.0)
+
+
+def state(database: Database, job_id: uuid.UUID) -> str:
+    with database.session() as session:
+        return session.get_one(Job, job_id).state
+
+
+def test_a_claimed_job_carries_all_that_grading_needs(database, submit):
+    held = claim(database, submit(text="A text."))[0]
+    assert (held.text, held.prompt, held.attempt) == ("A text.", None, 1)
+    assert [c["name"] for c in held.criteria] == ["Structure", "Clarity", "Relevance", "Academic_Writing"]
+
+
+def test_a_redelivered_message_grades_nothing_twice(database, submit):
+    job = submit()
+    assert len(claim(database, job)) == 1
+    assert claim(database, job, worker="twin") == []
+
+
+def test_of_many_claimers_at_once_each_job_has_one(database, submit):
+    ids = [submit() for _ in range(20)]
+    won: list[uuid.UUID] = []
+    start = threading.Barrier(4)
+
+    def run() -> None:
+        start.wait()
+        won.extend(h.id for h in claim(database, *ids))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == sorted(ids)
+
+
+def test_a_result_is_kept_with_its_timings(database, submit, tenant):
+    job = submit()
+    assert write(database, *claim(database, job)) == {job}
+    with database.session() as session:
+        view = find_job(session, tenant, job)
+        assert view.job.state == "succeeded"
+        assert view.result and view.result.overall["score"] == 1.0
+        assert view.attempt and view.attempt.persist_ms == 1.0
+        assert view.attempt.total_ms and view.attempt.queue_ms >= 0
+
+
+def test_a_late_twin_changes_nothing(database, submit, tenant):
+    job = submit()
+    late = claim(database, job, lease_s=0)
+    with database.session() as session:
+        jobs.take_back(session, LOST, 3, 0)
+    now = claim(database, job, worker="other")
+    assert write(database, *late) == set()
+    assert state(database, job) == "running"
+    assert write(database, *now) == {job}
+    with database.session() as session:
+        view = find_job(session, tenant, job)
+        assert view.result and view.result.attempt == 2
+
+
+def test_a_lost_job_returns_until_it_has_no_attempt_left(database, submit):
+    job = submit()
+    for attempt in (1, 2, 3):
+        assert state(database, job) == "queued"
+        assert claim(database, job, lease_s=0)[0].attempt == attempt
+        with database.session() as session:
+            jobs.take_back(session, LOST, 3, 0)
+    with database.session() as session:
+        failed = session.get_one(Job, job)
+        assert (failed.state, failed.error) == ("failed", LOST)
+        assert session.get_one(Attempt, (job, 2)).outcome == "lost"
+
+
+def test_a_renewed_lease_is_not_taken_back(database, submit):
+    job = submit()
+    held = claim(database, job, lease_s=0)
+    with database.session() as session:
+        assert jobs.renew(session, held, 60) == 1
+    with database.session() as session:
+        jobs.take_back(session, LOST, 3, 0)
+    assert state(database, job) == "running"
+
+
+def test_a_job_in_backoff_is_not_claimed_by_an_old_message(database, submit):
+    job = submit()
+    for _ in range(2):
+        held = claim(database, job)
+        with database.session() as session:
+            jobs.hand_back(session, held, LOST, 5, 30)
+    assert claim(database, job) == []
+
+
+def test_cancelling_a_running_job_wins_over_its_result(database, submit, tenant):
+    job = submit()
+    held = claim(database, job)
+    with database.session() as session:
+        jobs.cancel(session, tenant, job)
+        jobs.cancel(session, tenant, job)
+    assert write(database, *held) == set()
+    assert state(database, job) == "cancelled"
+
+
+def test_a_finished_job_is_neither_cancelled_nor_retried(database, submit, tenant):
+    job = submit()
+    write(database, *claim(database, job))
+    with pytest.raises(IllegalMove), database.session() as session:
+        jobs.cancel(session, tenant, job)
+    with pytest.raises(IllegalMove), database.session() as session:
+        jobs.retry(session, tenant, job)
+
+
+def test_a_cancelled_job_can_be_retried_and_then_graded(database, submit, tenant):
+    job = submit()
+    with database.session() as session:
+        jobs.cancel(session, tenant, job)
+        jobs.retry(session, tenant, job)
+    assert write(database, *claim(database, job)) == {job}
+
+
+def test_erasing_leaves_a_tombstone_without_text_or_scores(database, submit, tenant):
+    job = submit(text="private words")
+    write(database, *claim(database, job))
+    with database.session() as session:
+        erase(session, tenant, job)
+        erase(session, tenant, job)
+    with database.session() as session:
+        view = find_job(session, tenant, job)
+        assert (view.job.state, view.result) == ("succeeded", None)
+        assert view.job.erased_at and view.job.finished_at
+        assert session.get_one(Submission, view.job.submission_id).text == ""
+
+
+def test_nobody_sees_or_moves_the_job_of_another_tenant(database, submit):
+    job, stranger = submit(), uuid.uuid4()
+    for move in (find_job, jobs.cancel, jobs.retry, erase):
+        with pytest.raises(JobNotFound), database.session() as session:
+            move(session, stranger, job)
+    with database.session() as session:
+        assert list_jobs(session, stranger, Filters(), 10, None) == ([], None)
+
+
+def test_pages_of_a_list_hold_every_job_once(database, submit, tenant):
+    ids = [submit() for _ in range(7)]
+    seen, cursor = [], None
+    while True:
+        with database.session() as session:
+            page, cursor = list_jobs(session, tenant, Filters(), 3, cursor)
+        seen += [view.job.id for view in page]
+        if cursor is None:
+            break
+    assert seen == sorted(ids, reverse=True)
+
+
+MOVES = st.lists(
+    st.sampled_from(["claim", "finish", "late", "sweep", "expire", "cancel", "retry", "hand_back"]), max_size=12
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(MOVES)
+def test_no_order_of_events_leaves_the_allowed_states(database, submit, tenant, moves):
+    job = submit()
+    holders: list[Claimed] = []
+    for move in moves:
+        before = state(database, job)
+        _do(database, tenant, job, holders, move)
+        after = state(database, job)
+        allowed = {
+            "queued": {"queued", "running", "cancelled"},
+            "running": {"running", "queued", "succeeded", "failed", "cancelled"},
+            "succeeded": {"succeeded"},
+            "failed": {"failed", "queued"},
+            "cancelled": {"cancelled", "queued"},
+        }
+        assert after in allowed[before]
+        if before in ("failed", "cancelled") and after == "queued":
+            assert move == "retry"
+        if after == "succeeded":
+            with database.session() as session:
+                assert find_job(session, tenant, job).result is not None
+
+
+def _do(database, tenant, job, holders, move):
+    with database.session() as session:
+        match move:
+            case "claim":
+                holders += jobs.claim(session, [job], "w", 60)
+            case "expire":
+                holders += jobs.claim(session, [job], "w", 0)
+            case "sweep":
+                jobs.take_back(session, LOST, 3, 0)
+            case "hand_back":
+                jobs.hand_back(session, holders[-1:], LOST, 3, 0)
+            case "cancel" | "retry":
+                try:
+                    getattr(jobs, move)(session, tenant, job)
+                except IllegalMove:
+                    session.rollback()
+    if move in ("finish", "late") and holders:
+        write(database, holders[-1 if move == "finish" else 0])
