@@ -55,14 +55,14 @@ def padded(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Ids, attention mask and pool mask of a batch, each (b, longest + special tokens).
 
-    A window without tokens pools its special tokens, so that an empty text has a vector too.
+    A window without tokens pools its special tokens, or else a pad token, so that an empty text has a vector too.
     """
     extra, front = len(prefix) + len(suffix), len(prefix)
-    length = max(row.size for row in rows) + extra
+    length = max(1, max(row.size for row in rows) + extra)
     ids = np.full((len(rows), length), pad, np.int64)
     mask, pool = np.zeros((len(rows), length), np.int64), np.zeros((len(rows), length), np.float32)
     for n, row in enumerate(rows):
-        whole = [*prefix, *row.ids, *suffix]
+        whole = [*prefix, *row.ids, *suffix] or [pad]
         ids[n, : len(whole)] = whole
         mask[n, : len(whole)] = 1
         pool[n, front + row.first : front + row.last] = 1

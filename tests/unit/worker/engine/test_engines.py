@@ -1,0 +1,133 @@
+"""Real loading code on real files: tiny random models made here, and the model that comes along."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, GPT2Config, GPT2Model
+
+from worker.engine import load_engine, threads_of
+from worker.engine.source import EMBEDDED_REVISION, embedded, find_source
+from worker.errors import ModelUnavailable
+from worker.settings import WorkerSettings
+
+WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *(f"w{n}" for n in range(60))]
+SIZES = {"vocab_size": len(WORDS), "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
+TINY = {
+    "bert": lambda: BertModel(BertConfig(**SIZES, intermediate_size=64, max_position_embeddings=64)),
+    "distilbert": lambda: DistilBertModel(
+        DistilBertConfig(vocab_size=len(WORDS), dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=64)
+    ),
+    "gpt2": lambda: GPT2Model(GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=3, n_head=2, n_positions=64)),
+}
+
+
+def tokenizer(special: bool) -> Tokenizer:
+    made = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    if special:
+        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    return made
+
+
+@pytest.fixture(scope="session", params=list(TINY))
+def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp(request.param)
+    TINY[request.param]().save_pretrained(folder)
+    tokenizer(request.param != "gpt2").save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def text(words: int, seed: int = 0) -> str:
+    return " ".join(f"w{k}" for k in np.random.default_rng(seed).integers(0, 60, words))
+
+
+def settings(home: Path, **fields: object) -> WorkerSettings:
+    return WorkerSettings(home=home, threads=1, **fields)  # type: ignore[arg-type]
+
+
+def test_a_tiny_model_of_each_kind_reads_long_and_short_texts(tiny, tmp_path):
+    engine = load_engine(settings(tmp_path, model=str(tiny), engine="torch"))
+    texts = [text(5), text(500), "", text(60, 1)]
+    encoded = engine.encode(texts)
+    assert encoded.vectors.shape == (4, 96) and np.isfinite(encoded.vectors).all()
+    assert encoded.tokens.tolist() == [5, 500, 0, 60]
+    assert encoded.windows[0] == 1 and encoded.windows[1] > 5
+    alone = np.concatenate([engine.encode([each]).vectors for each in texts])
+    np.testing.assert_allclose(encoded.vectors, alone, atol=1e-5)
+
+
+def test_the_last_word_of_a_long_text_counts(tiny, tmp_path):
+    engine = load_engine(settings(tmp_path, model=str(tiny), engine="torch"))
+    a, b = engine.encode([text(2000) + " w1", text(2000) + " w2"]).vectors
+    assert not np.allclose(a, b, atol=1e-7)
+
+
+def test_onnx_agrees_with_torch_on_a_model_of_ones_own(tmp_path, model_home):
+    torch.manual_seed(0)
+    TINY["bert"]().save_pretrained(tmp_path)
+    tokenizer(True).save(str(tmp_path / "tokenizer.json"))
+    texts = [text(40), text(300), text(3)]
+    fast, exact = (load_engine(settings(model_home, model=str(tmp_path), engine=e)) for e in ("onnx", "torch"))
+    assert fast.name == "onnx-int8" and fast.revision == exact.revision and fast.revision.startswith("sha256:")
+    assert cosines(fast.encode(texts).vectors, exact.encode(texts).vectors).min() > 0.97
+
+
+def test_the_default_model_on_onnx_agrees_with_torch(model_home):
+    fast, exact = (load_engine(settings(model_home, engine=e)) for e in ("auto", "torch"))
+    assert (fast.name, fast.model, fast.revision) == ("onnx-int8", "all-MiniLM-L6-v2", EMBEDDED_REVISION)
+    texts = ["A short text.", "The council should build a library, because everybody can use it. " * 60, "!?"]
+    ours, theirs = fast.encode(texts), exact.encode(texts)
+    assert ours.vectors.shape == (3, 1152)
+    assert ours.tokens.tolist() == theirs.tokens.tolist()
+    assert cosines(ours.vectors, theirs.vectors).min() > 0.97
+
+
+def test_twenty_thousand_words_are_read_to_the_last_paragraph(model_home):
+    engine = load_engine(settings(model_home))
+    body = "The quick brown fox jumps over the lazy dog near a quiet river. " * 1540
+    first, second = engine.encode([body + "It was a happy end.", body + "Stocks fell sharply today."]).vectors
+    encoded = engine.encode([body])
+    assert encoded.tokens[0] > 20_000 and encoded.windows[0] >= encoded.tokens[0] // 510
+    assert np.abs(first - second).max() > 0
+
+
+def test_other_bytes_than_those_of_the_default_model_are_refused(tmp_path):
+    for file in ("model.safetensors", "tokenizer.json"):
+        (tmp_path / file).write_bytes(b"something else")
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors"):
+        embedded(tmp_path)
+
+
+@pytest.mark.parametrize("broken", ["nothing", "no weights", "no config"])
+def test_a_folder_that_is_no_model_says_so(tmp_path, broken):
+    folder = tmp_path / "m"
+    if broken != "nothing":
+        folder.mkdir()
+    if broken == "no config":
+        (folder / "model.safetensors").write_bytes(b"x")
+    if broken == "no weights":
+        (folder / "config.json").write_text(json.dumps({"hidden_size": 2}))
+    with pytest.raises(ModelUnavailable):
+        load_engine(settings(tmp_path, model=str(folder), engine="torch"))
+
+
+def test_a_model_that_neither_folder_nor_hub_has_says_what_to_check(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelUnavailable, match="GRADELINE_MODEL"):
+        find_source(settings(tmp_path, model="nobody/no-such-model"))
+
+
+def test_threads_are_set_even_when_nobody_sets_them(tmp_path):
+    assert threads_of(WorkerSettings(home=tmp_path)) >= 1
+    assert threads_of(WorkerSettings(home=tmp_path, threads=3)) == 3
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)

@@ -1,0 +1,49 @@
+"""Nothing of a text is lost, and nothing is counted twice."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.engine.windows import batches, cut, padded
+
+LENGTHS = st.integers(0, 3000)
+
+
+@given(LENGTHS, st.integers(8, 600), st.integers(0, 300))
+def test_every_token_is_pooled_from_exactly_one_window(length, room, overlap):
+    ids = list(range(length))
+    pooled = [token for w in cut(0, ids, room, overlap) for token in w.ids[w.first : w.last]]
+    assert pooled == ids
+
+
+@given(LENGTHS, st.integers(8, 600), st.integers(0, 300))
+def test_no_window_is_longer_than_there_is_room(length, room, overlap):
+    windows = cut(0, list(range(length)), room, overlap)
+    assert all(w.size <= room for w in windows) and len(windows) >= 1
+
+
+@given(st.lists(st.integers(0, 512), max_size=60), st.integers(512, 8192))
+def test_batches_hold_each_window_once_and_stay_within_the_budget(sizes, budget):
+    groups = batches(sizes, budget)
+    assert sorted(place for group in groups for place in group) == list(range(len(sizes)))
+    assert all(len(group) * max(sizes[k] for k in group) <= budget for group in groups)
+
+
+def test_special_tokens_frame_a_window_and_are_not_pooled():
+    ids, mask, pool = padded([*cut(0, [7, 8, 9], 10, 0), *cut(1, [5], 10, 0)], [101], [102], 0)
+    assert ids.tolist() == [[101, 7, 8, 9, 102], [101, 5, 102, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+    assert pool.tolist() == [[0, 1, 1, 1, 0], [0, 1, 0, 0, 0]]
+
+
+def test_a_text_without_tokens_still_has_something_to_pool():
+    assert padded(cut(0, [], 10, 0), [101], [102], 0)[2].tolist() == [[1, 1]]
+
+
+def test_an_overlap_is_shared_in_its_middle():
+    first, second = cut(0, list(range(14)), 10, 4)
+    assert (list(first.ids), first.first, first.last) == (list(range(10)), 0, 8)
+    assert (list(second.ids), second.first, second.last) == (list(range(6, 14)), 2, 8)
+    assert np.array_equal([*first.ids[0:8], *second.ids[2:8]], range(14))
