@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -19,10 +20,10 @@ from gradeline.errors import ClientError, StackError
 from gradeline.stack import leftovers, postgres, valkey
 from gradeline.stack.control import Control, is_running
 from gradeline.stack.home import Home, Ports, choose_ports
-from gradeline.stack.plan import environment
+from gradeline.stack.plan import MARK, environment
 
 POLL_S = 0.05
-SERVERS_S, MIGRATE_S, READY_S, WORKERS_S, DOWN_S = 60, 120, 60, 900, 60
+SERVERS_S, MIGRATE_S, READY_S, WORKERS_S, DOWN_S, QUIT_AGAIN_S = 60, 120, 60, 900, 60, 3
 Say = Callable[[str], None]
 
 
@@ -58,7 +59,7 @@ def _supervise(home: Home, detach: bool) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gradeline.stack.supervisor", "--home", str(home.path)]
     with (home.logs / "supervisor.log").open("ab") as log:
         return subprocess.Popen(
-            [*command, *([] if detach else ["--with-parent"])],
+            [*command, *([] if detach else ["--with-parent"])], env={**os.environ, MARK: str(home.path)},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
@@ -172,18 +173,29 @@ def await_workers(home: Home, count: int) -> None:
 def down(home: Home) -> bool:
     """Stops a stack in an orderly way: workers finish their chunk, the database last. False when none was running."""
     was = is_running(home)
-    if was:
-        control = Control(home)
-        try:
-            control.quit()
-        except StackError:
-            pass  # it does not listen yet, or any more; what is left is ended below
-        finally:
-            control.close()
-        deadline = time.monotonic() + DOWN_S
-        while is_running(home) and time.monotonic() < deadline:
-            time.sleep(POLL_S)
+    deadline = time.monotonic() + DOWN_S
+    while is_running(home) and time.monotonic() < deadline:
+        _ask_to_quit(home)
+        await_quietly(lambda: not is_running(home), QUIT_AGAIN_S)
     return bool(leftovers.end(home)) or was
+
+
+def _ask_to_quit(home: Home) -> None:
+    control = Control(home)
+    try:
+        control.quit()
+    except StackError:
+        pass  # it does not listen yet, or is in the middle of a change: it is asked again
+    finally:
+        control.close()
+
+
+def await_quietly(true: Callable[[], bool], seconds: float) -> bool:
+    """Waits for something for a while; whether it came true."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return true()
 
 
 def scale(home: Home, count: int) -> None:
@@ -198,6 +210,8 @@ def scale(home: Home, count: int) -> None:
     state = home.read()
     home.write(Ports(**state["ports"]), count, state["flower"])
     await_workers(home, count)
+    # Those that go finish their chunk first.
+    await_quietly(lambda: len(processes(home).get("worker-cpu", [])) == count, DOWN_S)
 
 
 def processes(home: Home) -> dict[str, list[int]]:

@@ -30,6 +30,7 @@ def find(home: Home) -> list[psutil.Process]:
 def end(home: Home) -> int:
     """Ends them, the database last and never by force unless it does not end; returns how many there were."""
     left = find(home)
+    _end([p for p in left if _supervises(p)], signal.SIGKILL)  # or it would start again what is ended here
     database = postgres.server_pid(home)
     first = [p for p in left if p.pid != database and not _serves_database(p)]
     _end(first, signal.SIGTERM)
@@ -48,6 +49,13 @@ def _marked(process: psutil.Process, home: Home) -> bool:
 def _serves_database(process: psutil.Process) -> bool:
     try:
         return process.name() == "postgres"
+    except psutil.Error:
+        return False
+
+
+def _supervises(process: psutil.Process) -> bool:
+    try:
+        return "gradeline.stack.supervisor" in process.cmdline()
     except psutil.Error:
         return False
 
