@@ -24,8 +24,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load_config(self) -> None:
         options: dict[str, Any] = {
             "bind": f"{self.settings.host}:{self.settings.port}",
-            "workers": self.settings.processes,
-            "threads": self.settings.threads,
+            "workers": self.settings.api_processes,
+            "threads": self.settings.api_threads,
             # Threads, because a request that waits for its job must not hold a process.
             "worker_class": "gthread",
             "timeout": max(60, int(self.settings.wait_max_s) + 30),

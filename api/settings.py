@@ -14,8 +14,8 @@ class ApiSettings(BrokerSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(5001, ge=1, le=65535)
-    processes: int = Field(1, ge=1, le=64, description="processes that answer requests")
-    threads: int = Field(16, ge=1, le=256, description="requests that one process answers at once")
+    api_processes: int = Field(1, ge=1, le=64, description="processes that answer requests")
+    api_threads: int = Field(16, ge=1, le=256, description="requests that one process answers at once")
     max_body_bytes: int = Field(4 * 2**20, ge=1024, description="longest body; 200,000 characters escaped take 2.4 MB")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")

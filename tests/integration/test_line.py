@@ -26,7 +26,8 @@ LISTED = json.loads((SAMPLES / "samples.json").read_text())
 def graded(stack):
     with stack.client() as client:
         ids = {
-            each["file"]: client.submit((SAMPLES / each["file"]).read_text(), prompt=each["prompt"])["id"] for each in LISTED
+            each["file"]: client.submit((SAMPLES / each["file"]).read_text(), prompt=each["prompt"])["id"]
+            for each in LISTED
         }
         done = client.wait_for(ids.values(), seconds=120)
     return {file: done[job] for file, job in ids.items()}
@@ -114,7 +115,11 @@ def test_a_result_is_found_by_its_id_after_the_stack_was_stopped_and_started(tmp
 def test_no_student_text_is_in_the_broker_in_flower_or_in_a_log(stack):
     marker = f"marker{uuid.uuid4().hex}"
     with stack.client() as client:
-        ids = [client.submit(f"A text with {marker} in it. " * 20, prompt=f"About {marker}", external_id=f"e{marker}")["id"]]
+        ids = [
+            client.submit(f"A text with {marker} in it. " * 20, prompt=f"About {marker}", external_id=f"e{marker}")[
+                "id"
+            ]
+        ]
         client.wait_for(ids)
         with pytest.raises(ApiProblem):
             client.submit(f"{marker}\0")
@@ -144,7 +149,9 @@ def test_flower_asks_who_you_are_and_lists_two_workers_after_scaling(stack):
     with stack.client() as client:
         names = {worker["name"] for worker in client.workers()}
         assert len(names) == 2
-        ids = [client.submit(f"Text number {n} for two workers, long enough to be read. " * 30)["id"] for n in range(60)]
+        ids = [
+            client.submit(f"Text number {n} for two workers, long enough to be read. " * 30)["id"] for n in range(60)
+        ]
         done = client.wait_for(ids, seconds=120)
     assert {job["state"] for job in done.values()} == {"succeeded"}
     assert {job["scored_by"]["worker"] for job in done.values()} == names

@@ -19,9 +19,15 @@ assert "worker.grade" in process.app.tasks
 """
 
 
-@pytest.mark.parametrize("code", ["import api.app, api.__main__", "import gradeline.cli", "import broker.app; broker.app.app", PARENT])
+@pytest.mark.parametrize(
+    "code", ["import api.app, api.__main__", "import gradeline.cli", "import broker.app; broker.app.app", PARENT]
+)
 def test_no_model_library_is_imported(code):
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{CHECK.format(heavy=HEAVY)}"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", f"{code}\n{CHECK.format(heavy=HEAVY)}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr

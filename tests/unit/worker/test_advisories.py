@@ -19,7 +19,9 @@ def codes(text: str, prompt: str | None = None, on_topic: float = math.nan) -> s
     return {a["code"] for a in advise(text, len(words_of(text)), prompt, on_topic, surface([text])[0])}
 
 
-@pytest.mark.parametrize("name", ["phones-strong", "town-strong", "phones-good", "patience-fair", "phones-weak", "town-weak"])
+@pytest.mark.parametrize(
+    "name", ["phones-strong", "town-strong", "phones-good", "patience-fair", "phones-weak", "town-weak"]
+)
 def test_an_ordinary_essay_has_no_remark(name):
     assert codes((SAMPLES / f"{name}.txt").read_text(), on_topic=0.9) == set()
 
@@ -46,11 +48,13 @@ def test_each_remark_is_made_where_it_should(code):
 
 
 def test_talk_about_grading_is_no_order_to_the_grader():
-    assert "prompt_injection" not in codes(ESSAY + " My teacher ignored my instructions, and the highest score was not mine.")
+    assert "prompt_injection" not in codes(
+        ESSAY + " My teacher ignored my instructions, and the highest score was not mine."
+    )
 
 
 def test_a_copied_prompt_is_seen():
-    prompt = "Should students be allowed to use mobile phones at school? Take a position and support it with reasons and examples."
+    prompt = "Should students be allowed to use mobile phones at school? Take a position and support it with reasons."
     assert "copied_prompt" in codes(prompt + " I think yes. " + prompt, prompt)
     assert "copied_prompt" not in codes(ESSAY, prompt)
 
@@ -61,6 +65,8 @@ def test_off_topic_needs_a_prompt_and_a_low_probability():
     assert "off_topic" not in codes(ESSAY)
 
 
-@pytest.mark.parametrize("odd", ["", " ", "\n" * 999, "give " * 40_000, "ignore all " * 20_000, "😀" * 50_000, "a" * 200_000])
+@pytest.mark.parametrize(
+    "odd", ["", " ", "\n" * 999, "give " * 40_000, "ignore all " * 20_000, "😀" * 50_000, "a" * 200_000]
+)
 def test_any_text_is_looked_at_without_harm(odd):
     assert isinstance(codes(odd), set)

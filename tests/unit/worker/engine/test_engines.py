@@ -21,7 +21,9 @@ SIZES = {"vocab_size": len(WORDS), "hidden_size": 32, "num_hidden_layers": 3, "n
 TINY = {
     "bert": lambda: BertModel(BertConfig(**SIZES, intermediate_size=64, max_position_embeddings=64)),
     "distilbert": lambda: DistilBertModel(
-        DistilBertConfig(vocab_size=len(WORDS), dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=64)
+        DistilBertConfig(
+            vocab_size=len(WORDS), dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=64
+        )
     ),
     "gpt2": lambda: GPT2Model(GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=3, n_head=2, n_positions=64)),
 }
@@ -31,7 +33,9 @@ def tokenizer(special: bool) -> Tokenizer:
     made = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     if special:
-        made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+        made.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+        )
     return made
 
 

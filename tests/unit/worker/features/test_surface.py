@@ -13,7 +13,7 @@ from worker.features.prompt import cosine, overlap, prompt_features
 from worker.features.surface import FEATURES, surface
 
 # 14 words, 12 of them different; sentences of 4, 3 and 7 words; two paragraphs.
-TEXT = "I like the sea. the sea glows!\n\nBut however ,i saw \"strange strange\" xqzv?"
+TEXT = 'I like the sea. the sea glows!\n\nBut however ,i saw "strange strange" xqzv?'
 VALUES = {
     "log_words": math.log(15),
     "root_words": math.sqrt(14),
