@@ -112,7 +112,7 @@ def idle(home: Home, text: str, count: int = 30) -> dict[str, float]:
 
 def memory(home: Home) -> dict[str, float]:
     """Resident megabytes of each part, children included (shared pages counted in each)."""
-    found = {}
+    found: dict[str, float] = {}
     for name, pids in launch.processes(home).items():
         family = [p for pid in pids for p in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
         found[name] = round(sum(p.memory_info().rss for p in family) / 2**20)

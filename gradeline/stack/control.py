@@ -17,10 +17,10 @@ def is_running(home: Home) -> bool:
     try:
         with home.lock_file.open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
+    except BlockingIOError:
         return True
+    except OSError:
+        return False  # there is no such home
     return False
 
 

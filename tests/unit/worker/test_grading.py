@@ -1,0 +1,129 @@
+"""The story of a chunk on a real database, with an engine that is told how to behave."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from broker.settings import EMBEDDED_MODEL
+from db import jobs
+from db.finding import find_job
+from db.rubric import Rubric, default_rubric
+from db.submission import Embedding
+from db.tenant import Tenant
+from worker.engine.base import Encoded
+from worker.engine.fake import FakeEngine
+from worker.engine.source import EMBEDDED_REVISION
+from worker.errors import EngineFailed
+from worker.grading import Grading
+from worker.head import load_default, load_surface
+from worker.marking import Marker
+from worker.settings import WorkerSettings
+
+TEXT = "Schools should allow phones in the breaks, because students need to reach their parents. " * 5
+
+
+class Moody(FakeEngine):
+    """Fails on texts with a certain word, as a real engine may on a text that is too much for it."""
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        if any("poison" in text for text in texts):
+            raise EngineFailed("the model could not compute")
+        return super().encode(texts)
+
+
+@pytest.fixture
+def tenant(database):
+    with database.session() as session:
+        made = Tenant(name=uuid.uuid4().hex)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def grading(database, servers, engine=None, head=True, why="") -> Grading:
+    loaded = load_default(EMBEDDED_MODEL, EMBEDDED_REVISION) if head else None
+    marker = Marker(engine, loaded if engine else None, load_surface(), "cpu-1@test", why)
+    return Grading(database, marker, WorkerSettings(database_url=servers.database_url), "cpu-1@test")
+
+
+def submit(database, tenant, text=TEXT, rubric=None, **fields):
+    with database.session() as session:
+        new = jobs.NewJob(text=text, model="m", device="any", priority="bulk", queue="t.any.bulk", **fields)
+        return jobs.submit(session, tenant, rubric or default_rubric(session), new).id
+
+
+def found(database, tenant, job):
+    with database.session() as session:
+        return find_job(session, tenant, job)
+
+
+def test_a_chunk_is_claimed_scored_and_written(database, servers, tenant):
+    ids = [submit(database, tenant, f"{TEXT} {n}", prompt="Phones?") for n in range(3)]
+    work = grading(database, servers, FakeEngine())
+    assert work.chunk(ids) == 3
+    view = found(database, tenant, ids[0])
+    assert view.job.state == "succeeded" and view.attempt.batch_size == 3 and view.attempt.engine == "fake"
+    assert len(view.result.scores) == 4 and not view.result.degraded
+    with database.session() as session:
+        kept = session.get_one(Embedding, (view.job.submission_id, "fake", "0"))
+        assert np.frombuffer(kept.vector, "<f2").shape == (1152,)
+
+
+def test_the_same_message_again_grades_nothing(database, servers, tenant):
+    ids = [submit(database, tenant)]
+    work = grading(database, servers, FakeEngine())
+    assert (work.chunk(ids), work.chunk(ids)) == (1, 0)
+    assert found(database, tenant, ids[0]).job.attempt == 1
+
+
+def test_one_bad_text_spoils_no_other(database, servers, tenant):
+    ids = [submit(database, tenant, t) for t in (TEXT, f"poison {TEXT}", TEXT)]
+    strict = submit(database, tenant, f"poison {TEXT}", allow_degraded=False)
+    grading(database, servers, Moody()).chunk([*ids, strict])
+    views = [found(database, tenant, job) for job in ids]
+    assert [v.job.state for v in views] == ["succeeded"] * 3
+    assert [v.result.degraded for v in views] == [False, True, False]
+    assert views[1].result.scored_by["head"] == "surface@1" and "degraded" in views[1].result.review_reasons
+    refused = found(database, tenant, strict)
+    assert (refused.job.state, refused.job.error["code"]) == ("failed", "unscorable")
+
+
+def test_without_an_engine_results_are_degraded_or_refused(database, servers, tenant):
+    allowed, strict = submit(database, tenant), submit(database, tenant, allow_degraded=False)
+    grading(database, servers, why="the model is not installed").chunk([allowed, strict])
+    assert found(database, tenant, allowed).result.degraded
+    error = found(database, tenant, strict).job.error
+    assert (error["code"], error["detail"]) == ("model_unavailable", "the model is not installed")
+
+
+def test_a_model_without_a_head_never_invents_numbers(database, servers, tenant):
+    job = submit(database, tenant)
+    grading(database, servers, FakeEngine(), head=False, why="no head has been fitted").chunk([job])
+    view = found(database, tenant, job)
+    assert (view.job.state, view.job.error["code"], view.result) == ("failed", "model_unavailable", None)
+
+
+def test_a_rubric_that_nobody_measures_fails_alone(database, servers, tenant):
+    with database.session() as session:
+        odd = Rubric(tenant_id=tenant, name="odd", version=1, criteria=[{"name": "Humour", "min": 0, "max": 5}])
+        session.add(odd)
+    jobs_ = [submit(database, tenant, rubric=odd), submit(database, tenant)]
+    grading(database, servers, FakeEngine()).chunk(jobs_)
+    assert [found(database, tenant, job).job.state for job in jobs_] == ["failed", "succeeded"]
+    assert "Humour" in found(database, tenant, jobs_[0]).job.error["detail"]
+
+
+def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
+    class Interrupted(FakeEngine):
+        def encode(self, texts):
+            raise KeyboardInterrupt
+
+    job = submit(database, tenant)
+    with pytest.raises(KeyboardInterrupt):
+        grading(database, servers, Interrupted()).chunk([job])
+    view = found(database, tenant, job)
+    assert (view.job.state, view.attempt.outcome) == ("queued", "handed_back")
