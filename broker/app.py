@@ -47,8 +47,9 @@ def make_app(settings: BrokerSettings) -> Celery:
         worker_prefetch_multiplier=1, worker_disable_prefetch=True,
         # A hang costs one chunk. The soft limit lets the chunk hand its jobs back first.
         task_time_limit=settings.time_limit_s, task_soft_time_limit=settings.time_limit_s - 5,
-        # SIGTERM: go on for the grace, then requeue what is left.
-        worker_soft_shutdown_timeout=settings.worker_grace_s, worker_enable_soft_shutdown_on_idle=False,
+        # SIGTERM: finish the chunk, then stop. Celery's soft shutdown sleeps through its grace even when the chunk ends
+        # sooner, and then did not end at all; the worker bounds a warm shutdown itself (worker/__main__.py).
+        worker_soft_shutdown_timeout=0,
         # A child that exports its model for the first time takes a while before it reports for work.
         worker_proc_alive_timeout=900,
         # A broker that is away at the start, or goes, is waited for.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import socket
+import threading
 import uuid
 from typing import Any
 
-# Read by Celery when it is imported: SIGTERM means "finish the chunk, then stop", as containers expect.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 # A tokenizer that starts threads and is forked afterwards would warn and fall back anyway.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -32,6 +32,7 @@ class Process:
         register(self.app, self)
         signals.worker_process_init.connect(self.begin, weak=False)
         signals.worker_process_shutdown.connect(self.end, weak=False)
+        signals.worker_shutting_down.connect(self.hurry, weak=False)
 
     def begin(self, **_: Any) -> None:
         die_with_parent()
@@ -45,6 +46,13 @@ class Process:
     def end(self, **_: Any) -> None:
         if self.child is not None:
             self.child.stop()
+
+    def hurry(self, how: str, **_: Any) -> None:
+        """A chunk that takes longer than the grace is given up: its jobs return when their lease ends."""
+        if how == "Warm":
+            timer = threading.Timer(self.settings.worker_grace_s, os.kill, (os.getpid(), signal.SIGQUIT))
+            timer.daemon = True
+            timer.start()
 
     def run(self) -> None:
         arguments = [

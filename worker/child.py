@@ -78,7 +78,9 @@ def load_marker(settings: WorkerSettings, name: str) -> Marker:
         return Marker(None, None, fallback, name, str(error))
     try:
         # The fake engine, asked for by name alone, borrows the default head: everything but the numbers is real.
-        fitted_on = (EMBEDDED_MODEL, EMBEDDED_REVISION) if settings.engine == "fake" else (engine.model, engine.revision)
+        fitted_on = (
+            (EMBEDDED_MODEL, EMBEDDED_REVISION) if settings.engine == "fake" else (engine.model, engine.revision)
+        )
         return Marker(engine, load_default(*fitted_on), fallback, name)
     except ModelUnavailable as error:
         log.error("%s", error)
