@@ -1,0 +1,91 @@
+"""Dispatch sends what fits, after the commit, and loses nothing when the broker is away."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from queue import Empty
+
+import pytest
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from broker.app import make_app
+from broker.dispatch import Dispatch
+from broker.settings import BrokerSettings
+from broker.sweep import sweep
+from db import jobs
+from db.job import Job
+from db.rubric import default_rubric
+from db.tenant import default_tenant
+from gradeline.stack.home import free_port
+
+
+@pytest.fixture
+def queue():
+    return f"{uuid.uuid4().hex}.any.interactive"
+
+
+@pytest.fixture
+def settings(servers):
+    return BrokerSettings(database_url=servers.database_url, redis_url=servers.redis_url)
+
+
+@pytest.fixture
+def celery(settings):
+    app = make_app(settings)
+    yield app
+    app.close()
+
+
+def submit(database, queue, count):
+    with database.session() as session:
+        tenant, rubric = default_tenant(session).id, default_rubric(session)
+        new = jobs.NewJob(text="A text.", model="m", device="any", priority="interactive", queue=queue)
+        return [jobs.submit(session, tenant, rubric, new).id for _ in range(count)]
+
+
+def messages(celery: Celery, queue: str) -> list[list[str]]:
+    found = []
+    with celery.connection_for_read() as connection, connection.SimpleQueue(queue) as waiting:
+        with contextlib.suppress(Empty):
+            while True:
+                message = waiting.get(block=False)
+                found.append(message.payload[0][0])
+                message.ack()
+    return found
+
+
+def dispatched(database, ids):
+    with database.session() as session:
+        return [session.get_one(Job, job).dispatched_at is not None for job in ids]
+
+
+def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, settings, queue):
+    ids = submit(database, queue, 20)
+    dispatch = Dispatch(database, celery, settings)
+    assert dispatch([queue]) == 16  # two chunks of eight: the window of a queue that nobody consumes yet
+    sent = messages(celery, queue)
+    assert [len(chunk) for chunk in sent] == [8, 8]
+    assert [job for chunk in sent for job in chunk] == [str(job) for job in ids[:16]]
+    assert dispatch([queue]) == 0
+
+
+def test_while_the_broker_is_away_jobs_wait_in_the_database(database, celery, settings, queue):
+    ids = submit(database, queue, 3)
+    away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})
+    nowhere = make_app(away)
+    with pytest.raises(OperationalError):
+        Dispatch(database, nowhere, away)([queue])
+    nowhere.close()
+    assert dispatched(database, ids) == [False] * 3
+    assert Dispatch(database, celery, settings)([queue]) == 3
+
+
+def test_a_sweep_sends_what_nobody_sent_and_returns_what_was_lost(database, celery, settings, queue):
+    waiting, lost = submit(database, queue, 2)
+    with database.session() as session:
+        jobs.claim(session, [lost], "gone", 0)
+    sweep(Dispatch(database, celery, settings))
+    assert dispatched(database, [waiting, lost]) == [True, True]
+    assert sorted(job for chunk in messages(celery, queue) for job in chunk) == sorted([str(waiting), str(lost)])
