@@ -113,6 +113,8 @@ def as_user(home: Home, command: list[str]) -> list[str]:
     user = pwd.getpwnam("nobody")
     lower = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     if not all(passable(path) for path in (home.postgres, Path(command[0]))):
+        # Without the securebit, access(2) ignores the capability, and initdb does not find its own programs.
+        lower += ["--securebits=+no_setuid_fixup"]
         lower += [
             "--inh-caps=-all,+dac_override",
             "--ambient-caps=-all,+dac_override",
