@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from worker.settings import WorkerSettings
 
 
+# A budget that holds one window. Activations are quantized by the range of the whole batch, so that in company a text
+# would get other scores than alone; and on a CPU batches gain nothing.
+ONE_BY_ONE = 1
+
+
 class OnnxEngine:
     """Holds one session. Not safe for two threads."""
 
@@ -29,12 +34,12 @@ class OnnxEngine:
         folder, config = exported(source, settings.home), read_config(source.folder)
         self.model, self.revision = source.name, source.revision
         self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
-        self._width, self._budget, self.window = width_of(config), settings.token_budget, self._tokens.window
+        self._width, self.window = width_of(config), self._tokens.window
         self._session = ort.InferenceSession(str(folder / "model.onnx"), _options(threads), ["CPUExecutionProvider"])
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._budget)
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE)
 
     def _forward(
         self, ids: NDArray[np.int64], mask: NDArray[np.int64], pool: NDArray[np.float32]

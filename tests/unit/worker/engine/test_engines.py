@@ -93,6 +93,18 @@ def test_the_default_model_on_onnx_agrees_with_torch(model_home):
     assert cosines(ours.vectors, theirs.vectors).min() > 0.97
 
 
+def test_a_text_is_read_the_same_in_any_company(model_home):
+    engine = load_engine(settings(model_home))
+    texts = [
+        "A short text.",
+        "The council should build a library, because everybody can use it. " * 20,
+        "Whales sing at night.",
+    ]
+    together = engine.encode(texts).vectors
+    for n, each in enumerate(texts):
+        assert np.array_equal(engine.encode([each]).vectors[0], together[n])
+
+
 def test_twenty_thousand_words_are_read_to_the_last_paragraph(model_home):
     engine = load_engine(settings(model_home))
     body = "The quick brown fox jumps over the lazy dog near a quiet river. " * 1540
