@@ -54,9 +54,8 @@ def submit_job(body: NewJobBody) -> Response:
     with services().database.session() as session:
         rubric = find_rubric(session, caller.tenant_id, body.rubric)
         job = jobs.submit(session, caller.tenant_id, rubric, new)
-        session.refresh(job, ["created_at"])
     services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
-    response = _after_waiting(caller.tenant_id, job.id, 202)
+    response = _after_waiting(caller.tenant_id, JobView(job, rubric, None, None), 202)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return response
 
@@ -82,7 +81,7 @@ def get_job(path: JobPath) -> Response:
     `Prefer: wait=N` waits up to N seconds for its end. `If-None-Match` with the last `ETag` answers 304 if nothing moved.
     """
     caller = allow("read")
-    return _after_waiting(caller.tenant_id, read_id(path.job_id), 200)
+    return _after_waiting(caller.tenant_id, _read(caller.tenant_id, read_id(path.job_id)), 200)
 
 
 @routes.post("/<job_id>/cancel", responses={200: JobBody, 409: Problem, **WRONG})
@@ -136,10 +135,10 @@ def _new_job(body: NewJobBody) -> jobs.NewJob:
     return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), **fields)
 
 
-def _after_waiting(tenant_id: uuid.UUID, job_id: uuid.UUID, otherwise: int) -> Response:
-    """The job, after as long as the caller prefers to wait for its end."""
+def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Response:
+    """The job, after as long as the caller prefers to wait for its end. `view` is what is known of it now."""
+    job_id = view.job.id
     wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
-    view = _read(tenant_id, job_id)
     if wish:
         seconds = min(float(wish.group(1)), services().settings.wait_max_s)
 

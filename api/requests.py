@@ -6,8 +6,9 @@ import logging
 import re
 import time
 
-from flask import Flask, Response, g, json, request
+from flask import Flask, Response, g, request
 from uuid6 import uuid7
+from werkzeug.exceptions import BadRequest
 
 from api.errors import InvalidRequest, Malformed, UnsupportedMediaType
 
@@ -34,8 +35,8 @@ def json_object() -> None:
     if not request.is_json:
         raise UnsupportedMediaType("Send the body as application/json.")
     try:
-        body = json.loads(request.get_data(cache=True))
-    except (ValueError, RecursionError) as error:
+        body = request.get_json()  # kept with the request: it is parsed once
+    except (BadRequest, RecursionError) as error:
         raise Malformed("The body is not valid JSON.") from error
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.", [{"loc": [], "msg": "not an object"}])

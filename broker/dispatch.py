@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # How often the number of live workers is read again: it sizes the window, it need not be exact.
 LIVE_S = 1.0
+# Stands for all queues; no queue has this name.
+EVERYTHING = "*"
 
 
 class Dispatch:
@@ -81,8 +83,8 @@ class Dispatcher:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def wish(self, queue: str) -> None:
-        """Asks for a dispatch of a queue soon. If it fails, the sweep of any worker makes up for it."""
+    def wish(self, queue: str = EVERYTHING) -> None:
+        """Asks for a dispatch soon, of one queue or all. If it fails, the sweep of any worker makes up for it."""
         with self._changed:
             self._wanted.add(queue)
             if self._thread is None or not self._thread.is_alive():  # also in a process that was forked since
@@ -97,7 +99,7 @@ class Dispatcher:
                     self._changed.wait()
                 queues, self._wanted = self._wanted, set()
             try:
-                self.dispatch(queues)
+                self.dispatch.everything() if EVERYTHING in queues else self.dispatch(queues)
             except (OperationalError, DatabaseAway) as error:
                 log.warning("not sent yet, the sweep will: %s", error)
                 time.sleep(1)  # the broker is away: one try a second is enough

@@ -14,12 +14,10 @@ import uuid
 from collections.abc import Sequence
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 
-from broker.dispatch import Dispatch
+from broker.dispatch import Dispatch, Dispatcher
 from broker.queues import consumed_by
 from broker.settings import EMBEDDED_MODEL
-from db.errors import DatabaseAway
 from db.session import Database
 from db.worker import Beat
 from worker.beat import Heart
@@ -38,26 +36,24 @@ class Child:
 
     def __init__(self, settings: WorkerSettings, app: Celery, name: str) -> None:
         began = time.perf_counter()
-        self.queues = consumed_by(settings.own_model, settings.lane_device)
+        queues = consumed_by(settings.own_model, settings.lane_device)
         database = Database(settings)
         marker = load_marker(settings, name)
         self.grading = Grading(database, marker, settings, name)
-        self.dispatch = Dispatch(database, app, settings)
-        self.heart = Heart(_introduction(settings, name, self.queues, marker), self.grading.holding, self.dispatch)
+        dispatch = Dispatch(database, app, settings)
+        self.dispatcher = Dispatcher(dispatch)
+        self.heart = Heart(_introduction(settings, name, queues, marker), self.grading.holding, dispatch)
         self.heart.start()
         log.info(
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
     def grade(self, ids: Sequence[uuid.UUID]) -> int:
-        """One chunk; then more is sent, so that the system clocks itself."""
+        """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
             return self.grading.chunk(ids)
         finally:
-            try:
-                self.dispatch(self.queues)
-            except (OperationalError, DatabaseAway) as error:
-                log.warning("nothing sent after this chunk, the sweep will: %s", error)
+            self.dispatcher.wish()
 
     def stop(self) -> None:
         self.heart.stop()
