@@ -43,3 +43,9 @@ class Forbidden(ApiError):
     """Raised when the key's scopes do not cover a request."""
 
     code = "forbidden"
+
+
+class Conflict(ApiError):
+    """Raised when something can't be done as things are now."""
+
+    code = "conflict"

@@ -11,21 +11,24 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 from pydantic_core import to_json
+from sqlalchemy.orm import Session
 
 from api.auth import allow
 from api.errors import InvalidRequest
 from api.problems import Problem
 from api.requests import json_object
+from api.rubric_bodies import InlineRubric
 from api.schemas import JobBody, JobPage, JobPath, ListQuery, NewJobBody
 from api.services import Services
 from api.views import job_body
 from broker.queues import queue_name
 from db import jobs
+from db.calibrations import active_calibration
 from db.erasing import erase
 from db.errors import BadCursor, JobNotFound
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
-from db.rubric import find_rubric
+from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
 
 KEY: list[dict[str, list[Any]]] = [{"key": []}]
 WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
@@ -52,7 +55,7 @@ def submit_job(body: NewJobBody) -> Response:
     caller = allow("submit")
     new = _new_job(body)
     with services().database.session() as session:
-        rubric = find_rubric(session, caller.tenant_id, body.rubric)
+        rubric = _rubric(session, caller.tenant_id, body)
         job = jobs.submit(session, caller.tenant_id, rubric, new)
     services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
     response = _after_waiting(caller.tenant_id, JobView(job, rubric, None, None), 202)
@@ -123,6 +126,24 @@ def read_id(text: str) -> uuid.UUID:
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
         raise JobNotFound("there is no job with this id")
     return uuid.UUID(text)
+
+
+def _rubric(session: Session, tenant_id: uuid.UUID, body: NewJobBody) -> Rubric:
+    """The rubric of a job, which something can score: a head that comes along, or the rubric's active calibration."""
+    if isinstance(body.rubric, InlineRubric):
+        rubric = inline_rubric(session, tenant_id, body.rubric.prompt, body.rubric.stored())
+    else:
+        rubric = find_rubric(session, tenant_id, body.rubric)
+    missing = unmeasured(rubric.criteria)
+    if missing and active_calibration(session, rubric.id) is None:
+        message = (
+            f"nothing scores {', '.join(missing)}: calibrate the rubric with graded examples and activate that, or let "
+            f"each measure one of {', '.join(MEASURES)}"
+        )
+        raise InvalidRequest(
+            f"{message[0].upper()}{message[1:]}.", [{"loc": ["rubric", c], "msg": message} for c in missing]
+        )
+    return rubric
 
 
 def _new_job(body: NewJobBody) -> jobs.NewJob:

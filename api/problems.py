@@ -6,7 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g, json
+from flask import Flask, Response, g, json, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -24,12 +24,13 @@ TITLES = {
     "forbidden": (403, "The key does not allow this"),
     "not_found": (404, "There is nothing here"),
     "method_not_allowed": (405, "The method is not allowed here"),
-    "conflict": (409, "The job's state does not allow this"),
+    "conflict": (409, "This can't be done as things are now"),
     "unavailable": (503, "Gradeline can't answer now"),
     "internal": (500, "Something went wrong on our side"),
 }
 CODES: dict[type[Exception], str] = {
     db.JobNotFound: "not_found",
+    db.CalibrationNotFound: "not_found",
     db.IllegalMove: "conflict",
     db.DatabaseAway: "unavailable",
 }
@@ -93,6 +94,8 @@ def field_errors(error: ValidationError) -> list[dict[str, Any]]:
 
 
 def _unknown_rubric(error: Exception) -> Response:
+    if request.url_rule and "<rubric>" in request.url_rule.rule:  # the address names it
+        return problem("not_found", _sentence(error))
     wrong = InvalidRequest(str(error), [{"loc": ["rubric"], "msg": str(error)}])
     return problem(wrong.code, _sentence(error), wrong.errors)
 

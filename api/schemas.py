@@ -8,29 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-MAX_TEXT = 200_000
+from api.fields import MAX_TEXT, STRICT, Clean, JobError, ShortText, clean, not_blank
+from api.rubric_bodies import InlineRubric
+
 MAX_METADATA_BYTES = 16_384
-
-
-def clean(value: str) -> str:
-    """Text that PostgreSQL and the tokenizer can hold: no NUL, no half of a surrogate pair."""
-    if "\0" in value:
-        raise ValueError("a NUL character is not allowed")
-    if any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError("a lone surrogate is not allowed: the text is not valid Unicode")
-    return value
-
-
-def not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("the text is empty")
-    return value
-
-
-Clean = AfterValidator(clean)
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255), Clean]
-STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 class NewJobBody(BaseModel):
@@ -43,7 +25,7 @@ class NewJobBody(BaseModel):
             examples=["Phones should stay in the bag, because ..."],
         )
     )
-    rubric: ShortText = Field("default", description="a name, name@version or id")
+    rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
     prompt: Annotated[str, StringConstraints(max_length=20_000), Clean] | None = Field(
         None, description="the task that the student answered"
     )
@@ -132,14 +114,6 @@ class Timings(BaseModel):
     inference_ms: float | None
     persist_ms: float | None
     total_ms: float | None
-
-
-class JobError(BaseModel):
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
 
 
 class JobBody(BaseModel):

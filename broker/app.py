@@ -11,6 +11,7 @@ from broker.queues import consumed_by
 from broker.settings import BrokerSettings
 
 GRADE = "worker.grade"
+CALIBRATE = "worker.calibrate"
 
 
 def transport_options(settings: BrokerSettings) -> dict[str, Any]:

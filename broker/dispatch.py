@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from broker.app import GRADE
+from broker.app import CALIBRATE, GRADE
 from broker.queues import chunk_size
 from broker.settings import BrokerSettings
-from db import window
+from db import calibrations, window
+from db.calibration import Calibration
 from db.errors import DatabaseAway
 from db.session import Database
 from db.worker import live_by_queue
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # How often the number of live workers is read again: it sizes the window, it need not be exact.
 LIVE_S = 1.0
+# A step of a calibration that nobody took for so long is sent again.
+CALIBRATION_LOST_S = 60.0
 # Stands for all queues; no queue has this name.
 EVERYTHING = "*"
 
@@ -46,7 +49,29 @@ class Dispatch:
         """Fills the windows of all queues in which work waits."""
         with self.database.session() as session:
             queues = window.waiting_queues(session)
+        self._calibrations()
         return self(queues)
+
+    def calibration(self, calibration_id: uuid.UUID) -> None:
+        """Sends the next step of a calibration that has just paused. OperationalError when the broker is away."""
+        with self.database.session() as session:
+            found = session.get(Calibration, calibration_id)
+        if found is not None:
+            self._send_calibrations([(found.id, found.queue)])
+
+    def _calibrations(self) -> None:
+        with self.database.session() as session:
+            due = calibrations.due(session, CALIBRATION_LOST_S)
+        self._send_calibrations(due)
+
+    def _send_calibrations(self, due: list[tuple[uuid.UUID, str]]) -> None:
+        for n, (calibration_id, queue) in enumerate(due):
+            try:
+                self.app.send_task(CALIBRATE, args=[str(calibration_id)], queue=queue, retry=False)
+            except OperationalError:
+                with self.database.session() as session:
+                    calibrations.unsent(session, [each for each, _ in due[n:]])
+                raise
 
     def _fill(self, queue: str) -> int:
         size = chunk_size(queue, self.settings)

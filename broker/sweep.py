@@ -7,7 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
-from db import jobs, window
+from db import calibrations, jobs, window
 from db.worker import forget_gone
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ LOST = {
     "title": "The worker was lost",
     "status": 500,
     "code": "worker_lost",
-    "detail": "The worker that graded this job stopped without a word, as often as attempts are allowed.",
+    "detail": "The worker that did this stopped without a word, as often as attempts are allowed.",
 }
 
 
@@ -26,6 +26,7 @@ def sweep(dispatch: Dispatch) -> None:
     settings = dispatch.settings
     with dispatch.database.session() as session:
         back = jobs.take_back(session, LOST, settings.max_attempts, settings.backoff_s)
+        calibrations.take_back(session, LOST, settings.max_attempts)
         lost = window.forget_lost(session, settings.redispatch_s)
         forget_gone(session, 60 * settings.live_s)
     if back or lost:

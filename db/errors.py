@@ -15,6 +15,10 @@ class RubricNotFound(GradelineError):
     """Raised when no rubric visible to the tenant has the given name, version or id."""
 
 
+class CalibrationNotFound(GradelineError):
+    """Raised when a rubric of the tenant has no calibration with the given id."""
+
+
 class IllegalMove(GradelineError):
     """Raised when a job in its present state can't do what was asked of it."""
 

@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from db.base import new_id
+from db.embeddings import keep_vectors
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.rubric import Rubric
@@ -38,8 +41,11 @@ WITH mine AS (
     SELECT id, attempt, worker, started_at,
         extract(epoch FROM started_at - greatest(created_at, coalesce(retry_at, created_at))) * 1000 FROM claimed
 ), told AS (SELECT count(pg_notify(:channel, id::text)) FROM claimed)
-SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt, r.criteria
-FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id, told ORDER BY c.id
+SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt, r.criteria,
+    k.id AS calibration_id, e.vector
+FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
+LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
+LEFT JOIN embedding e ON e.submission_id = s.id AND e.model = :model AND e.revision = :revision, told ORDER BY c.id
 """)
 
 RENEW = text("""
@@ -64,12 +70,6 @@ WITH item AS (
         review_reasons = excluded.review_reasons, created_at = now()
 )
 SELECT id, submission_id FROM held
-""")
-
-KEEP_EMBEDDINGS = text("""
-INSERT INTO embedding (submission_id, model, revision, vector)
-SELECT v.id, :model, :revision, v.vector FROM unnest(CAST(:ids AS uuid[]), CAST(:vectors AS bytea[])) AS v(id, vector)
-ON CONFLICT DO NOTHING
 """)
 
 FINISH = text("""
@@ -163,6 +163,8 @@ class Claimed:
     text: str
     prompt: str | None
     criteria: list[dict[str, Any]]
+    calibration_id: uuid.UUID | None = None  # the one that the rubric uses now
+    vector: bytes | None = None  # kept from an earlier run with this worker's encoder: no forward pass is needed
 
 
 @dataclass(frozen=True)
@@ -193,9 +195,46 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
     return job
 
 
-def claim(session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float) -> list[Claimed]:
-    """queued -> running for those of the ids that still wait; what others hold or have finished is left out."""
-    rows = session.execute(CLAIM, {"ids": list(ids), "worker": worker, "lease_s": lease_s, "channel": MOVED})
+def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, queue: str) -> int:
+    """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
+
+    Each takes what its submission's newest job was given (external id, metadata); all are one batch.
+    """
+    newest = (
+        select(Job)
+        .where(
+            Job.tenant_id == tenant_id, Job.rubric_id == rubric.id, Job.state == "succeeded", Job.erased_at.is_(None)
+        )
+        .ext(distinct_on(Job.submission_id))
+        .order_by(Job.submission_id, Job.id.desc())
+    )
+    fields = (
+        "tenant_id",
+        "submission_id",
+        "rubric_id",
+        "device",
+        "allow_degraded",
+        "explain",
+        "external_id",
+        "metadata_",
+    )
+    found = list(session.scalars(newest))
+    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "queue": queue, "priority": "bulk"}
+    rows = [{**{name: getattr(job, name) for name in fields}, **new, "id": new_id()} for job in found]
+    if rows:
+        session.execute(insert(Job), rows)
+    return len(rows)
+
+
+def claim(
+    session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float, model: str = "", revision: str = ""
+) -> list[Claimed]:
+    """queued -> running for those of the ids that still wait; what others hold or have finished is left out.
+
+    With a model and its revision, jobs bring the vectors that are kept of their submissions.
+    """
+    values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, "model": model, "revision": revision}
+    rows = session.execute(CLAIM, {**values, "channel": MOVED})
     return [Claimed(**row) for row in rows.mappings()]
 
 
@@ -212,9 +251,7 @@ def keep(session: Session, finished: Sequence[Finished], model: str, revision: s
     items = [{"job_id": str(f.job_id), "attempt": f.attempt, **(f.result or {})} for f in good]
     held = {row.id: row.submission_id for row in session.execute(KEEP, {"items": json.dumps(items)})}
     vectors = {held[f.job_id]: f.vector for f in good if f.job_id in held and f.vector is not None}
-    if vectors:
-        ids, values = list(vectors), list(vectors.values())
-        session.execute(KEEP_EMBEDDINGS, {"ids": ids, "vectors": values, "model": model, "revision": revision})
+    keep_vectors(session, vectors, model, revision)
     return set(held)
 
 

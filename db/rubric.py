@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, or_, select
+from sqlalchemy import ForeignKey, Select, UniqueConstraint, func, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.base import Base, new_id
@@ -25,6 +29,15 @@ DEFAULT_CRITERIA = {
     "Relevance": "The text answers the assignment prompt, with content that belongs to it.",
     "Academic_Writing": "Vocabulary, grammar and conventions are those of careful writing.",
 }
+# What the default head scores beside the default criteria: the traits of the corpora that it was fitted on.
+TRAITS = (
+    "content", "organization", "word_choice", "sentence_fluency", "conventions", "prompt_adherence", "language",
+    "narrativity", "style", "voice", "cohesion", "syntax", "vocabulary", "phraseology", "grammar",
+)  # fmt: skip
+MEASURES = (*DEFAULT_CRITERIA, *TRAITS)
+# Rubrics that came inside a job are kept under this name and their hash; a list does not show them.
+INLINE = "inline-"
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('gradeline rubric ' || :tenant || :name, 0))")
 
 
 class Rubric(Base):
@@ -68,9 +81,54 @@ def default_rubric(session: Session) -> Rubric:
     return rubric
 
 
+def unmeasured(criteria: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of the criteria that the default head can't score: they need a calibration."""
+    return [c["name"] for c in criteria if (c.get("measures") or c["name"]) not in MEASURES]
+
+
+def add_version(
+    session: Session, tenant_id: uuid.UUID, name: str, prompt: str | None, criteria: list[dict[str, Any]]
+) -> Rubric:
+    """The next version of the tenant's rubric of that name; the first one is 1."""
+    session.execute(LOCK, {"tenant": str(tenant_id), "name": name})  # two at once get two numbers
+    last = session.scalar(select(func.max(Rubric.version)).where(Rubric.tenant_id == tenant_id, Rubric.name == name))
+    rubric = Rubric(tenant_id=tenant_id, name=name, version=(last or 0) + 1, prompt=prompt, criteria=criteria)
+    session.add(rubric)
+    session.flush()
+    return rubric
+
+
+def inline_rubric(session: Session, tenant_id: uuid.UUID, prompt: str | None, criteria: list[dict[str, Any]]) -> Rubric:
+    """The rubric that came inside a job; the same one is kept once."""
+    content = json.dumps([prompt, criteria], sort_keys=True)
+    name = INLINE + hashlib.sha256(content.encode()).hexdigest()[:24]
+    session.execute(LOCK, {"tenant": str(tenant_id), "name": name})
+    known = session.scalar(select(Rubric).where(Rubric.tenant_id == tenant_id, Rubric.name == name))
+    return known or add_version(session, tenant_id, name, prompt, criteria)
+
+
+def _visible(tenant_id: uuid.UUID) -> Select[Rubric]:
+    return select(Rubric).where(or_(Rubric.tenant_id == tenant_id, Rubric.tenant_id.is_(None)))
+
+
+def list_rubrics(session: Session, tenant_id: uuid.UUID, limit: int) -> list[Rubric]:
+    """The newest version of each rubric that a tenant sees, by name; the tenant's own before a built-in one."""
+    named = _visible(tenant_id).where(~Rubric.name.startswith(INLINE, autoescape=True))
+    newest = named.order_by(Rubric.name, Rubric.tenant_id.is_(None), Rubric.version.desc()).ext(
+        distinct_on(Rubric.name)
+    )
+    return list(session.scalars(newest.limit(limit)))
+
+
+def versions_of(session: Session, rubric: Rubric) -> list[int]:
+    """The numbers of all versions of a rubric, from the first."""
+    same = Rubric.tenant_id.is_not_distinct_from(rubric.tenant_id), Rubric.name == rubric.name
+    return list(session.scalars(select(Rubric.version).where(*same).order_by(Rubric.version)))
+
+
 def find_rubric(session: Session, tenant_id: uuid.UUID, reference: str) -> Rubric:
     """The rubric with an id, a `name@version` or a name (its newest version); the tenant's own before the built-in."""
-    seen = select(Rubric).where(or_(Rubric.tenant_id == tenant_id, Rubric.tenant_id.is_(None)))
+    seen = _visible(tenant_id)
     name, _, version = reference.rpartition("@")
     if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", reference):
         seen = seen.where(Rubric.id == uuid.UUID(reference))

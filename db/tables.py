@@ -1,10 +1,13 @@
 """Every table, imported for its effect on `Base.metadata`."""
 
 from db.base import Base
+from db.calibration import Calibration, Example
 from db.job import Attempt, Job, Result
 from db.rubric import Rubric
 from db.submission import Embedding, Submission
 from db.tenant import Key, Tenant
 from db.worker import Worker
 
-__all__ = ["Attempt", "Base", "Embedding", "Job", "Key", "Result", "Rubric", "Submission", "Tenant", "Worker"]
+__all__ = [
+    "Attempt", "Base", "Calibration", "Embedding", "Example", "Job", "Key", "Result", "Rubric", "Submission", "Tenant", "Worker",
+]  # fmt: skip

@@ -37,6 +37,12 @@ class Corpus:
     targets: NDArray[np.float64]
     steps: NDArray[np.float64]
 
+    def pick(self, rows: NDArray[np.bool_]) -> Corpus:
+        """Some of the essays."""
+        places = np.flatnonzero(rows)
+        arrays = [getattr(self, k)[rows] for k in ("groups", "targets", "steps")]
+        return Corpus([self.texts[n] for n in places], [self.prompts[n] for n in places], *arrays)
+
     def __add__(self, other: Corpus) -> Corpus:
         arrays = [np.concatenate([getattr(self, k), getattr(other, k)]) for k in ("groups", "targets", "steps")]
         return Corpus(self.texts + other.texts, self.prompts + other.prompts, *arrays)

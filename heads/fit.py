@@ -16,7 +16,8 @@ from broker.settings import EMBEDDED_MODEL
 from heads.agreement import by_assignment, coverage, means
 from heads.corpora import CRITERIA, Corpus, asap, ellipse
 from heads.embed import embed
-from heads.ridge import FOLDS, fit, fit_topic, overall_of, pick, stretched, with_intervals
+from heads.ridge import FOLDS, fit, fit_topic, overall_of, stretched, with_intervals
+from heads.standing import fit_standing, measured_standing, write_standing
 from worker.engine.source import EMBEDDED_REVISION
 from worker.head import Evidence, Head, gather
 from worker.head.ridge import gate
@@ -50,8 +51,8 @@ def held_out(head: Head, evidence: Evidence, corpus: Corpus, alpha: float, folds
     """(n, C) raw predictions, each by a head that was fitted without that text's fold."""
     raw = np.zeros_like(corpus.targets)
     for train, test in folds:
-        fitted = fit(head, pick(evidence, train), corpus.targets[train], alpha)
-        raw[test] = fitted.raw(pick(evidence, test))
+        fitted = fit(head, evidence.pick(train), corpus.targets[train], alpha)
+        raw[test] = fitted.raw(evidence.pick(test))
     return raw
 
 
@@ -156,6 +157,14 @@ def run(data: Path, out: Path, cache: Path) -> None:
         card = {"data": DATA, "licence": LICENCE, "essays": len(corpus.texts), "measured": measured}
         write_head(head, out, card)
         print(name, json.dumps(measured, indent=1))
+    inputs = np.hstack([evidence.vectors, evidence.surface]) if evidence.vectors is not None else evidence.surface
+    standing = fit_standing(inputs, evidence.surface.shape[1], corpus, EMBEDDED_MODEL, EMBEDDED_REVISION)
+    figures = measured_standing(inputs, evidence, corpus, EMBEDDED_MODEL, EMBEDDED_REVISION)
+    write_standing(replace(standing, half_widths=np.array(figures["half_widths"])), out)
+    (out / "standing.json").write_text(
+        json.dumps({"data": DATA, "licence": LICENCE, "measured": figures}, indent=1) + "\n"
+    )
+    print("standing", json.dumps(figures, indent=1))
     print(f"done in {time.monotonic() - began:.0f} s")
 
 

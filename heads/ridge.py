@@ -24,12 +24,6 @@ CONFIDENCE = 0.9
 FOLDS = 5
 
 
-def pick(evidence: Evidence, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Evidence:
-    """The evidence of some of the texts."""
-    vectors = None if evidence.vectors is None else evidence.vectors[rows]
-    return Evidence(vectors, evidence.surface[rows], evidence.prompt[rows], evidence.words[rows])
-
-
 def inputs_of(evidence: Evidence, degraded: bool) -> NDArray[np.float64]:
     """(n, K): vectors and surface features, or these alone."""
     if degraded or evidence.vectors is None:

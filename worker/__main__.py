@@ -16,7 +16,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from celery import Celery, signals
 
-from broker.app import GRADE, listen, make_app
+from broker.app import CALIBRATE, GRADE, listen, make_app
 from worker.child import Child, die_with_parent
 from worker.settings import WorkerSettings
 
@@ -74,6 +74,12 @@ def register(app: Celery, process: Process) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         return process.child.grade([uuid.UUID(job_id) for job_id in job_ids])
+
+    @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
+    def calibrate(calibration_id: str) -> None:
+        if process.child is None:
+            raise RuntimeError("this child has not started")
+        process.child.calibrate(uuid.UUID(calibration_id))
 
 
 def main() -> None:

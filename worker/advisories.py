@@ -48,12 +48,18 @@ MESSAGES = {
     "repetitive": "Much of the text repeats itself.",
     "copied_prompt": "Much of the text is copied from the assignment prompt.",
     "off_topic": "The text seems to answer something other than its assignment prompt.",
+    "unusual_for_calibration": "The text is unlike all that the rubric's calibration has seen.",
     "prompt_injection": "The text gives orders to the grader. They had no effect; please read it yourself.",
 }
 
 
 def advise(
-    text: str, words: int, prompt: str | None, on_topic: float, surface_row: NDArray[np.float64]
+    text: str,
+    words: int,
+    prompt: str | None,
+    on_topic: float,
+    surface_row: NDArray[np.float64],
+    unusual: bool = False,
 ) -> list[dict[str, str]]:
     """The remarks on one text: `[{"code", "message"}]`. `on_topic` is NaN without a prompt; time grows with length."""
     spoken = words_of(text)
@@ -67,6 +73,7 @@ def advise(
         "copied_prompt": _copied(spoken, prompt),
         "off_topic": not math.isnan(on_topic) and on_topic < OFF_TOPIC and words >= JUDGED_WORDS,
         "prompt_injection": INJECTION.search(text) is not None,
+        "unusual_for_calibration": unusual,
     }
     return [{"code": code, "message": MESSAGES[code].format(words=words)} for code, so in found.items() if so]
 

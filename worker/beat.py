@@ -12,9 +12,10 @@ import psutil
 
 from broker.dispatch import Dispatch
 from broker.sweep import sweep
-from db import jobs
+from db import calibrations, jobs
 from db.errors import DatabaseAway
 from db.worker import Beat, beat, leave
+from worker.calibrating import Calibrating
 from worker.grading import Holding
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 class Heart:
     """Beats until the child ends. What it can't do while the database is away, it does when it is back."""
 
-    def __init__(self, said: Beat, holding: Holding, dispatch: Dispatch) -> None:
-        self.said, self.holding, self.dispatch = said, holding, dispatch
+    def __init__(self, said: Beat, holding: Holding, dispatch: Dispatch, calibrating: Calibrating) -> None:
+        self.said, self.holding, self.dispatch, self.calibrating = said, holding, dispatch, calibrating
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -66,6 +67,9 @@ class Heart:
         if held := self.holding.jobs:
             with self.dispatch.database.session() as session:
                 jobs.renew(session, held, self.dispatch.settings.lease_s)
+        if taught := self.calibrating.held:
+            with self.dispatch.database.session() as session:
+                calibrations.renew(session, taught, self.calibrating.name, self.dispatch.settings.lease_s)
 
     def _sweep(self) -> None:
         sweep(self.dispatch)

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from celery import Celery
 
@@ -21,10 +22,12 @@ from broker.settings import EMBEDDED_MODEL
 from db.session import Database
 from db.worker import Beat
 from worker.beat import Heart
+from worker.calibrating import Calibrating
 from worker.errors import ModelUnavailable
 from worker.grading import Grading
 from worker.marking import Marker
 from worker.settings import WorkerSettings
+from worker.taught_heads import TaughtHeads
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +41,14 @@ class Child:
         began = time.perf_counter()
         queues = consumed_by(settings.own_model, settings.lane_device)
         database = Database(settings)
-        marker = load_marker(settings, name)
+        marker = load_marker(settings, name, TaughtHeads(database, settings.heads_kept))
         self.grading = Grading(database, marker, settings, name)
+        self.calibrating = Calibrating(database, marker, settings, name)
         dispatch = Dispatch(database, app, settings)
         self.dispatcher = Dispatcher(dispatch)
-        self.heart = Heart(_introduction(settings, name, queues, marker), self.grading.holding, dispatch)
+        self.heart = Heart(
+            _introduction(settings, name, queues, marker), self.grading.holding, dispatch, self.calibrating
+        )
         self.heart.start()
         log.info(
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
@@ -55,16 +61,25 @@ class Child:
         finally:
             self.dispatcher.wish()
 
+    def calibrate(self, calibration_id: uuid.UUID) -> None:
+        """One step of a calibration; the next one is another message."""
+        try:
+            if self.calibrating.step(calibration_id):
+                self.dispatcher.dispatch.calibration(calibration_id)
+        finally:
+            self.dispatcher.wish()
+
     def stop(self) -> None:
         self.heart.stop()
 
 
-def load_marker(settings: WorkerSettings, name: str) -> Marker:
+def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None = None) -> Marker:
     """The engine with its head. Without the engine, the surface head grades and every result says so."""
     # After the fork: torch and onnxruntime stay out of the parent.
     from worker.engine import load_engine
     from worker.engine.source import EMBEDDED_REVISION
     from worker.head import load_default, load_surface
+    from worker.head.standing import load_standing
 
     fallback = load_surface()
     try:
@@ -77,7 +92,9 @@ def load_marker(settings: WorkerSettings, name: str) -> Marker:
         fitted_on = (
             (EMBEDDED_MODEL, EMBEDDED_REVISION) if settings.engine == "fake" else (engine.model, engine.revision)
         )
-        return Marker(engine, load_default(*fitted_on), fallback, name)
+        # What a fake engine sees, it says under its own name: calibrations of it serve it alone.
+        standing = replace(load_standing(*fitted_on), model=engine.model, revision=engine.revision)
+        return Marker(engine, load_default(*fitted_on), fallback, name, standing=standing, taught=taught)
     except ModelUnavailable as error:
         log.error("%s", error)
         return Marker(engine, None, fallback, name, str(error))

@@ -47,7 +47,7 @@ class Grading:
         their leases run out and the sweep takes them back.
         """
         with self.database.session() as session:
-            held = jobs.claim(session, ids, self.name, self.settings.lease_s)
+            held = jobs.claim(session, ids, self.name, self.settings.lease_s, self.marker.model, self.marker.revision)
         self.holding.jobs = tuple(held)
         try:
             return self._write(self.marker.mark(held)) if held else 0

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.errors import Unscorable
 from worker.feedback import feedback
+
+if TYPE_CHECKING:
+    from worker.head.ridge import Head
+    from worker.head.taught import Taught
 
 # An interval as wide as this part of the scale says little; a person should look.
 WIDE = 0.6
@@ -52,16 +56,17 @@ def level_of(criterion: dict[str, Any], score: float) -> str | None:
     return str(max(reached, key=lambda level: float(level["from"]))["name"]) if reached else None
 
 
-def measured(criteria: Sequence[dict[str, Any]], measures: Sequence[str]) -> list[int]:
+def measured(criteria: Sequence[dict[str, Any]], head: Head | Taught) -> list[int]:
     """For each criterion of a rubric, which output of the head scores it. Unscorable when the head has none."""
     places = []
     for criterion in criteria:
-        name = criterion.get("measures") or criterion["name"]
-        if name not in measures:
+        name = head.output_of(criterion)
+        if name is None:
             raise Unscorable(
-                f"criterion '{criterion['name']}' needs '{name}'; this model measures {', '.join(measures)}"
+                f"nothing scores the criterion '{criterion['name']}': calibrate the rubric with graded examples, or let it "
+                f"measure one of {', '.join(head.criteria)}"
             )
-        places.append(list(measures).index(name))
+        places.append(head.criteria.index(name))
     return places
 
 

@@ -27,6 +27,10 @@ class Encoded:
     tokenize_ms: float
     inference_ms: float
 
+    def pick(self, rows: NDArray[np.int64]) -> Encoded:
+        """The vectors of some of the texts; the times stay those of the whole call."""
+        return Encoded(self.vectors[rows], self.tokens[rows], self.windows[rows], self.tokenize_ms, self.inference_ms)
+
 
 class Engine(Protocol):
     """A loaded encoder on a device."""

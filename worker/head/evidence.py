@@ -27,6 +27,11 @@ class Evidence:
     prompt: NDArray[np.float64]  # (n, 3): worker/features/prompt.py; NaN rows without an assignment prompt
     words: NDArray[np.int64]  # (n,)
 
+    def pick(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Evidence:
+        """The evidence of some of the texts."""
+        vectors = None if self.vectors is None else self.vectors[rows]
+        return Evidence(vectors, self.surface[rows], self.prompt[rows], self.words[rows])
+
 
 def gather(
     texts: Sequence[str],
@@ -36,6 +41,12 @@ def gather(
 ) -> Evidence:
     """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
     counted = surface(texts)
-    words = np.rint(np.expm1(counted[:, FEATURES.index("log_words")])).astype(np.int64)
     hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
-    return Evidence(vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words)
+    return Evidence(
+        vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words_in(counted)
+    )
+
+
+def words_in(counted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) words, read back from the surface features."""
+    return np.rint(np.expm1(counted[:, FEATURES.index("log_words")])).astype(np.int64)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from worker.head.evidence import Evidence
+from worker.head.traits import CRITERION_OF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ class Prediction:
     overall_high: NDArray[np.float64]
     on_topic: NDArray[np.float64]  # (n,)
     confidence: float
+    unusual: NDArray[np.bool_] | None = None  # (n,) unlike all that a taught head has seen
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,12 @@ class Head:
         low, high = np.clip(scores - half[:, :-1], 0, 1), np.clip(scores + half[:, :-1], 0, 1)
         ends = np.clip(overall - half[:, -1], 0, 1), np.clip(overall + half[:, -1], 0, 1)
         return Prediction(scores, low, high, overall, *ends, on_topic, self.confidence)
+
+    def output_of(self, criterion: dict[str, Any]) -> str | None:
+        """The output that scores a criterion of a rubric; None when there is none. A trait goes by its criterion."""
+        name = str(criterion.get("measures") or criterion["name"])
+        name = CRITERION_OF.get(name, name)
+        return name if name in self.criteria else None
 
     def on_topic(self, evidence: Evidence) -> NDArray[np.float64]:
         """The probability that a text answers its own prompt rather than somebody else's, (n,)."""

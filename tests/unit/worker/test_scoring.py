@@ -6,10 +6,11 @@ import pytest
 
 from db.rubric import default_criteria
 from worker.errors import Unscorable
+from worker.head import load_surface
 from worker.scoring import UnitScore, criterion_score, measured, overall_score, points, review_reasons
 
 SIX = {"name": "Order", "measures": "Structure", "min": 0, "max": 6, "step": 1, "weight": 1, "levels": []}
-NAMES = ("Structure", "Clarity", "Relevance", "Academic_Writing")
+HEAD = load_surface()
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,9 @@ def test_criteria_of_different_scales_are_summed_up_from_0_to_100():
 
 
 def test_a_criterion_that_the_head_does_not_measure_is_refused_with_what_it_does():
-    assert measured([SIX, {**SIX, "measures": "Relevance"}], NAMES) == [0, 2]
+    assert measured([SIX, {**SIX, "measures": "Relevance"}, {**SIX, "measures": "grammar"}], HEAD) == [0, 2, 3]
     with pytest.raises(Unscorable, match=r"Humour.*Academic_Writing"):
-        measured([{"name": "Humour"}], NAMES)
+        measured([{"name": "Humour"}], HEAD)
 
 
 def test_a_person_should_look_when_something_says_so():

@@ -1,0 +1,271 @@
+"""Routes of calibrations: teach a rubric, read what came of it, switch it on and off, grade again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import uuid
+from typing import Any
+
+from flask import Response, request
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from api.auth import allow
+from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
+from api.jobs import WRONG, answer, services
+from api.problems import Problem, field_errors
+from api.rubric_bodies import (
+    CalibrationBody,
+    CalibrationList,
+    CalibrationPath,
+    CohortBatch,
+    ExampleBody,
+    ForceQuery,
+    NewCalibrationBody,
+    RubricPath,
+    RubricQuery,
+)
+from api.rubrics import csv_text, named
+from api.rubrics import routes as routes
+from broker.queues import queue_name
+from db import calibrations
+from db.calibration import Calibration
+from db.calibrations import NewExample
+from db.errors import CalibrationNotFound
+from db.rubric import Rubric
+
+FEWEST_EXAMPLES, FEWEST_COHORT = 10, 20
+MOST_EXAMPLES = 5000
+# A form's or CSV's cell longer than this is no essay that the API would take.
+csv.field_size_limit(1_000_000)
+
+
+@routes.post("/<rubric>/calibrations", responses={202: CalibrationBody, 400: Problem, 413: Problem, **WRONG})
+def calibrate(path: RubricPath, query: RubricQuery) -> Response:
+    """Teach a rubric by graded examples, by a cohort, or by both
+
+    Takes JSON (`{"examples": [{"text", "scores"}], "cohort": [{"text"}] | {"batch": id}}`) or `text/csv` with a column
+    `text` and one for each criterion; rows without scores are the cohort. 10 to 5,000 examples, or a cohort of 20 and
+    more. A worker fits the head; `GET` the calibration for its agreement, then activate it.
+    """
+    caller = allow("submit")
+    body = (
+        _body_of_csv()
+        if request.mimetype in ("text/csv", "application/csv", "multipart/form-data")
+        else _body_of_json()
+    )
+    with services().database.session() as session:
+        rubric = named(session, caller.tenant_id, path.rubric, query.version)
+        if rubric.tenant_id is None:
+            raise InvalidRequest(
+                "The rubric that comes along is shared by all and can't be taught; make one of your own first.",
+                [{"loc": ["rubric"], "msg": "make one with POST /v1/rubrics"}],
+            )
+        examples = _examples(session, caller.tenant_id, rubric, body)
+        model = _model(body)
+        queue = queue_name(model, "any", "bulk")
+        made = calibrations.begin(session, caller.tenant_id, rubric, model, queue, examples)
+        shown = calibration_body(rubric, made)
+    services().dispatcher.wish()
+    response = answer(shown, 202)
+    response.headers["Location"] = f"/v1/rubrics/{rubric.name}/calibrations/{made.id}"
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+@routes.get("/<rubric>/calibrations", responses={200: CalibrationList, **WRONG})
+def all_calibrations(path: RubricPath) -> Response:
+    """List a rubric's calibrations, newest first"""
+    caller = allow("read")
+    with services().database.session() as session:
+        rubric = named(session, caller.tenant_id, path.rubric, None)
+        found = calibrations.list_calibrations(session, caller.tenant_id, rubric)
+        return answer({"items": [calibration_body(rubric, each) for each in found]})
+
+
+@routes.get("/<rubric>/calibrations/<calibration_id>", responses={200: CalibrationBody, **WRONG})
+def read_calibration(path: CalibrationPath) -> Response:
+    """Read a calibration: its state, and how well it agrees with the examples when it is made"""
+    caller = allow("read")
+    with services().database.session() as session:
+        rubric, found = _found(session, caller.tenant_id, path)
+        return answer(calibration_body(rubric, found))
+
+
+@routes.post(
+    "/<rubric>/calibrations/<calibration_id>/activate", responses={200: CalibrationBody, 409: Problem, **WRONG}
+)
+def activate(path: CalibrationPath, query: ForceQuery) -> Response:
+    """Grade by this calibration from now on
+
+    Refused when it agrees worse with the examples than the head that it would replace, unless `?force=true`. To roll
+    back, activate an earlier one.
+    """
+    caller = allow("submit")
+    forced = query.force or bool((request.get_json(silent=True) or {}).get("force"))
+    with services().database.session() as session:
+        rubric, found = _found(session, caller.tenant_id, path)
+        card = found.card or {}
+        if card.get("better") is False and not forced:
+            raise Conflict(
+                f"It agrees worse than the head that it would replace: mean quadratic weighted kappa "
+                f"{card['kappa']:.3f} against {card['kappa_before']:.3f}, both on examples that were held out. Add more "
+                "graded examples, or activate it with ?force=true."
+            )
+        calibrations.activate(session, found)
+        return answer(calibration_body(rubric, found))
+
+
+@routes.post("/<rubric>/calibrations/<calibration_id>/deactivate", responses={200: CalibrationBody, **WRONG})
+def deactivate(path: CalibrationPath) -> Response:
+    """Grade by the head that comes along again"""
+    caller = allow("submit")
+    with services().database.session() as session:
+        rubric, found = _found(session, caller.tenant_id, path)
+        calibrations.deactivate(session, found)
+        return answer(calibration_body(rubric, found))
+
+
+def calibration_body(rubric: Rubric, made: Calibration) -> dict[str, Any]:
+    """A calibration as the API shows it."""
+    card = made.card or {}
+    total = made.examples + made.cohort
+    done = made.state in ("succeeded", "failed")
+    return {
+        "id": str(made.id),
+        "state": made.state,
+        "rubric": {"id": str(made.rubric_id), "name": rubric.name},
+        "examples": made.examples,
+        "cohort": made.cohort,
+        "embedded": made.embedded,
+        # Embedding takes nearly all of the time; the fit is the rest.
+        "progress": 1.0 if done else round(0.95 * made.embedded / max(1, total), 3),
+        "agreement": card.get("agreement"),
+        "agreement_before": card.get("agreement_before"),
+        "baseline": card.get("baseline"),
+        "coverage": card.get("coverage"),
+        "better": card.get("better"),
+        "active": made.active,
+        "head": made.sha256[:16] if made.sha256 else None,
+        "created_at": made.created_at,
+        "finished_at": made.finished_at,
+        "error": made.error,
+    }
+
+
+def _found(session: Session, tenant_id: uuid.UUID, path: CalibrationPath) -> tuple[Rubric, Calibration]:
+    rubric = named(session, tenant_id, path.rubric, None)
+    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", path.calibration_id):
+        raise CalibrationNotFound("there is no calibration with this id")
+    return rubric, calibrations.find_calibration(session, tenant_id, rubric, uuid.UUID(path.calibration_id))
+
+
+def _model(body: NewCalibrationBody) -> str:
+    offered = services().settings.offered
+    if body.model and body.model not in offered:
+        message = f"this server does not offer the model; it offers {', '.join(offered)}"
+        raise InvalidRequest(message, [{"loc": ["model"], "msg": message}])
+    return body.model or offered[0]
+
+
+def _body_of_json() -> NewCalibrationBody:
+    if not request.is_json:
+        raise UnsupportedMediaType("Send the examples as application/json or text/csv.")
+    try:
+        return NewCalibrationBody.model_validate(request.get_json())
+    except ValidationError as error:
+        found = field_errors(error)
+        where = ".".join(str(part) for part in found[0]["loc"])
+        raise InvalidRequest(f"{where}: {found[0]['msg']}", found[:50]) from error
+
+
+def _body_of_csv() -> NewCalibrationBody:
+    """A row an example: the column `text`, and every other column a criterion. Rows without any score are the cohort."""
+    rows = csv.DictReader(io.StringIO(csv_text()))
+    if not rows.fieldnames or "text" not in rows.fieldnames:
+        raise InvalidRequest(
+            "The CSV needs a header with the column 'text'.", [{"loc": [1], "msg": "no column 'text'"}]
+        )
+    graded: list[dict[str, Any]] = []
+    cohort: list[dict[str, Any]] = []
+    wrong: list[dict[str, Any]] = []
+    try:
+        for number, row in enumerate(rows, start=2):
+            try:
+                found = _row(row)
+            except (ValidationError, ValueError) as error:
+                message = field_errors(error)[0]["msg"] if isinstance(error, ValidationError) else str(error)
+                wrong.append({"loc": [number], "msg": message})
+                continue
+            (graded if found.get("scores") else cohort).append(found)
+    except csv.Error as error:
+        raise InvalidRequest(f"Line {rows.line_num} is not CSV: {error}.") from error
+    if wrong:
+        raise InvalidRequest(f"Row {wrong[0]['loc'][0]}: {wrong[0]['msg']}", wrong[:50])
+    if len(graded) > MOST_EXAMPLES:
+        raise InvalidRequest(f"{len(graded)} examples; {MOST_EXAMPLES:,} can be taken.")
+    return NewCalibrationBody.model_validate({"examples": graded, "cohort": cohort or None})
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    if None in row:
+        raise ValueError("more cells than the header has")
+    scores = {}
+    for name, cell in row.items():
+        if name != "text" and cell is not None and cell.strip():
+            try:
+                scores[name] = float(cell.replace(",", "."))
+            except ValueError:
+                raise ValueError(f"'{cell[:40]}' in the column '{name}' is no number") from None
+    ExampleBody.model_validate({"text": row["text"] or "", "scores": scores or {"any": 0}})
+    return {"text": row["text"], "scores": scores} if scores else {"text": row["text"]}
+
+
+def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewCalibrationBody) -> list[NewExample]:
+    scales = {c["name"]: c for c in rubric.criteria}
+    wrong = [each for n, e in enumerate(body.examples) for each in _wrong_scores(n, e, scales)]
+    if wrong:
+        raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:50])
+    if isinstance(body.cohort, CohortBatch):
+        cohort = calibrations.batch_cohort(session, tenant_id, uuid.UUID(body.cohort.batch), MOST_EXAMPLES)
+    else:
+        cohort = [NewExample(each.text) for each in body.cohort or []]
+    if len(body.examples) + len(cohort) > MOST_EXAMPLES * 2 or len(cohort) > MOST_EXAMPLES:
+        raise InvalidRequest(
+            f"A cohort has at most {MOST_EXAMPLES:,} submissions.", [{"loc": ["cohort"], "msg": "too many"}]
+        )
+    enough = len(body.examples) >= FEWEST_EXAMPLES or (not body.examples and len(cohort) >= FEWEST_COHORT)
+    if not enough:
+        raise InvalidRequest(
+            f"A calibration needs at least {FEWEST_EXAMPLES} graded examples (here: {len(body.examples)}), or a cohort of "
+            f"at least {FEWEST_COHORT} ungraded submissions (here: {len(cohort)}).",
+            [{"loc": ["examples"], "msg": f"at least {FEWEST_EXAMPLES}"}],
+        )
+    _every_criterion(body, rubric)
+    return [NewExample(e.text, dict(e.scores)) for e in body.examples] + cohort
+
+
+def _wrong_scores(n: int, example: ExampleBody, scales: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    wrong = []
+    for name, score in example.scores.items():
+        scale = scales.get(name)
+        if scale is None:
+            wrong.append({"loc": ["examples", n, "scores", name], "msg": f"the rubric has {', '.join(scales)}"})
+        elif not scale["min"] <= score <= scale["max"]:
+            message = f"{score:g} is not on the scale {scale['min']:g} to {scale['max']:g}"
+            wrong.append({"loc": ["examples", n, "scores", name], "msg": message})
+    return wrong
+
+
+def _every_criterion(body: NewCalibrationBody, rubric: Rubric) -> None:
+    """A criterion with some graded examples needs enough of them; one of the teacher's own can't do without."""
+    for criterion in rubric.criteria:
+        name = criterion["name"]
+        graded = sum(name in e.scores for e in body.examples)
+        if graded < FEWEST_EXAMPLES and (graded or criterion.get("measures") is None):
+            raise InvalidRequest(
+                f"'{name}' is graded in {graded} examples; it needs {FEWEST_EXAMPLES}.",
+                [{"loc": ["examples", name], "msg": f"at least {FEWEST_EXAMPLES} scores"}],
+            )

@@ -1,0 +1,204 @@
+"""The bodies of rubrics and calibrations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from api.fields import MAX_TEXT, STRICT, Clean, JobError, not_blank
+from db.rubric import INLINE, MEASURES
+
+Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^@/\s][^@/\r\n\t]*$"), Clean]
+Description = Annotated[str, StringConstraints(max_length=5000), Clean]
+Prompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
+MAX_STEPS = 10_000
+
+
+class LevelBody(BaseModel):
+    """A named band of a criterion's scale; it begins at `from` and ends where the next one begins."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100), Clean]
+    begins: Number = Field(alias="from")
+    description: Description = ""
+
+
+class CriterionBody(BaseModel):
+    """One aspect with its scale."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100), Clean, AfterValidator(not_blank)]
+    measures: str | None = Field(
+        None, max_length=100, description=f"what scores it, one of {', '.join(MEASURES)}; none: its own calibration"
+    )
+    weight: float = Field(1.0, ge=0, le=1e6, allow_inf_nan=False)
+    min: Number = 0.0
+    max: Number = 100.0
+    step: float | None = Field(None, gt=0, allow_inf_nan=False, description="scores are rounded to steps from `min`")
+    description: Description = ""
+    levels: list[LevelBody] = Field(default_factory=list, max_length=50)
+
+    @field_validator("measures")
+    @classmethod
+    def _measurable(cls, value: str | None) -> str | None:
+        if value is not None and value not in MEASURES:
+            raise ValueError(
+                f"no model measures '{value[:100]}'. These can be measured: {', '.join(MEASURES)}. "
+                "Leave `measures` out for a criterion of your own, and calibrate it with graded examples"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.max <= self.min:
+            raise ValueError(f"max ({self.max:g}) must be greater than min ({self.min:g})")
+        if self.step is not None and not 1 <= (self.max - self.min) / self.step <= MAX_STEPS:
+            raise ValueError(f"step must part the scale into 1 to {MAX_STEPS:,} steps")
+        outside = [level.name for level in self.levels if not self.min <= level.begins <= self.max]
+        if outside:
+            raise ValueError(f"levels must begin on the scale {self.min:g} to {self.max:g}: {', '.join(outside)}")
+        if len({level.name for level in self.levels}) < len(self.levels):
+            raise ValueError("two levels have the same name")
+        return self
+
+
+class InlineRubric(BaseModel):
+    """A rubric inside a job."""
+
+    model_config = ConfigDict(extra="forbid")
+    prompt: Prompt | None = None
+    criteria: list[CriterionBody] = Field(min_length=1, max_length=50)
+
+    @field_validator("criteria")
+    @classmethod
+    def _distinct(cls, value: list[CriterionBody]) -> list[CriterionBody]:
+        if len({c.name for c in value}) < len(value):
+            raise ValueError("two criteria have the same name")
+        if not any(c.weight > 0 for c in value):
+            raise ValueError("one criterion at least needs a weight above 0")
+        return value
+
+    def stored(self) -> list[dict[str, Any]]:
+        """The criteria as the database keeps them; what a criterion's name measures is said outright."""
+        criteria = [c.model_dump(by_alias=True) for c in self.criteria]
+        for criterion in criteria:
+            if criterion["measures"] is None and criterion["name"] in MEASURES:
+                criterion["measures"] = criterion["name"]
+            criterion["levels"].sort(key=lambda level: float(level["from"]))
+        return criteria
+
+
+class NewRubricBody(InlineRubric):
+    """What `POST /v1/rubrics` takes."""
+
+    name: Name
+
+    @field_validator("name")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        if value == "default" or value.startswith(INLINE):
+            raise ValueError(f"the name '{value}' is taken by Gradeline; choose another")
+        return value
+
+
+class RubricPath(BaseModel):
+    """A rubric's name, name@version or id in an address."""
+
+    rubric: str = Field(max_length=255)
+
+
+class CalibrationPath(RubricPath):
+    calibration_id: str = Field(max_length=100)
+
+
+class RubricQuery(BaseModel):
+    version: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class ReportQuery(RubricQuery):
+    format: Literal["json", "html"] | None = None
+
+
+class RubricBody(BaseModel):
+    """One version of a rubric."""
+
+    id: str
+    name: str
+    version: int
+    versions: list[int]
+    prompt: str | None
+    criteria: list[dict[str, Any]]
+    calibration: str | None = Field(description="the active calibration's id; null: the head that comes along")
+    needs_calibration: list[str] = Field(description="criteria that can't be scored before a calibration is active")
+    created_at: datetime
+
+
+class RubricList(BaseModel):
+    items: list[RubricBody]
+
+
+class ExampleBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)]
+    scores: dict[str, Number] = Field(min_length=1, max_length=50)
+
+
+class CohortText(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)]
+
+
+class CohortBatch(BaseModel):
+    model_config = STRICT
+    batch: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+
+
+class NewCalibrationBody(BaseModel):
+    """Graded examples, ungraded submissions of the same assignment (the cohort), or both."""
+
+    model_config = ConfigDict(extra="forbid")
+    examples: list[ExampleBody] = Field(default_factory=list, max_length=5000)
+    cohort: list[CohortText] | CohortBatch | None = None
+    model: Annotated[str, StringConstraints(min_length=1, max_length=255), Clean] | None = None
+
+
+class CalibrationBody(BaseModel):
+    """A calibration, what it was made from, and how well it agrees."""
+
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed"]
+    rubric: dict[str, Any]
+    examples: int
+    cohort: int
+    embedded: int
+    progress: float
+    agreement: dict[str, dict[str, Any]] | None
+    agreement_before: dict[str, dict[str, Any]] | None
+    baseline: dict[str, Any] | None
+    coverage: float | None
+    better: bool | None
+    active: bool
+    head: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    error: JobError | None
+
+
+class CalibrationList(BaseModel):
+    items: list[CalibrationBody]
+
+
+class ForceQuery(BaseModel):
+    force: bool = False
+
+
+class RegradeBody(BaseModel):
+    """The batch that a regrade is; list its jobs with `GET /v1/jobs?batch=`."""
+
+    id: str
+    state: str
+    counts: dict[str, int]
+    rubric: dict[str, Any]

@@ -1,0 +1,212 @@
+"""The state of calibrations. Like `db/jobs.py` for jobs, the only module that changes it.
+
+queued -> running -> succeeded | failed      running -> queued between two steps, and when a worker is lost
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from db.calibration import Calibration, Example
+from db.errors import CalibrationNotFound, IllegalMove
+from db.job import Job
+from db.rubric import Rubric
+from db.submission import Submission
+
+CLAIM = text("""
+UPDATE calibration SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), worker = :worker,
+    lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+WHERE id = :id AND state = 'queued' RETURNING id
+""")
+RENEW = text("""
+UPDATE calibration SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+WHERE id = :id AND state = 'running' AND worker = :worker
+""")
+PAUSE = text("""
+UPDATE calibration SET state = 'queued', lease_until = NULL, dispatched_at = clock_timestamp(), embedded = :embedded
+WHERE id = :id AND state = 'running' AND worker = :worker
+""")
+FINISH = text("""
+UPDATE calibration SET state = :state, lease_until = NULL, finished_at = clock_timestamp(), revision = :revision,
+    head = :head, sha256 = :sha256, card = CAST(:card AS jsonb), error = CAST(:error AS jsonb),
+    embedded = examples + cohort
+WHERE id = :id AND state = 'running' AND worker = :worker
+""")
+TAKE_BACK = text("""
+UPDATE calibration SET lease_until = NULL, worker = NULL, dispatched_at = NULL, lost = lost + 1,
+    state = CASE WHEN lost + 1 >= :max_attempts THEN 'failed' ELSE 'queued' END,
+    finished_at = CASE WHEN lost + 1 >= :max_attempts THEN clock_timestamp() END,
+    error = CASE WHEN lost + 1 >= :max_attempts THEN CAST(:error AS jsonb) END
+WHERE state = 'running' AND lease_until < clock_timestamp()
+""")
+# A message that nobody took for so long is sent again; a worker that gets both finds nothing to claim the second time.
+DUE = text("""
+UPDATE calibration SET dispatched_at = clock_timestamp()
+WHERE state = 'queued' AND (dispatched_at IS NULL OR dispatched_at < clock_timestamp() - make_interval(secs => :after_s))
+RETURNING id, queue
+""")
+UNSENT = text("UPDATE calibration SET dispatched_at = NULL WHERE id = ANY(:ids) AND state = 'queued'")
+TEXTS = text("""
+SELECT e.position, e.submission_id, s.text, coalesce(s.prompt, r.prompt) AS prompt, e.scores
+FROM example e JOIN submission s ON s.id = e.submission_id JOIN calibration c ON c.id = e.calibration_id
+JOIN rubric r ON r.id = c.rubric_id
+WHERE e.calibration_id = :id AND s.erased_at IS NULL ORDER BY e.position
+""")
+
+
+@dataclass(frozen=True)
+class NewExample:
+    """A submission to learn from; either its text, or the id of one that is stored already."""
+
+    text: str = ""
+    scores: dict[str, float] | None = None
+    submission_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An example as a worker reads it."""
+
+    position: int
+    submission_id: uuid.UUID
+    text: str
+    prompt: str | None
+    scores: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a calibration: a head with its card, or an error (a problem)."""
+
+    revision: str | None = None
+    head: bytes | None = None
+    sha256: str | None = None
+    card: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+def begin(
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, queue: str, examples: Sequence[NewExample]
+) -> Calibration:
+    """Writes a calibration with its examples in the caller's transaction: state queued."""
+    graded = sum(e.scores is not None for e in examples)
+    made = Calibration(
+        tenant_id=tenant_id, rubric_id=rubric.id, model=model, queue=queue, examples=graded, cohort=len(examples) - graded
+    )  # fmt: skip
+    session.add(made)
+    new = {n: Submission(tenant_id=tenant_id, text=e.text) for n, e in enumerate(examples) if e.submission_id is None}
+    session.add_all(new.values())
+    session.flush()
+    session.add_all(
+        Example(calibration_id=made.id, position=n, submission_id=e.submission_id or new[n].id, scores=e.scores)
+        for n, e in enumerate(examples)
+    )
+    session.flush()
+    return made
+
+
+def batch_cohort(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, limit: int) -> list[NewExample]:
+    """The submissions of a tenant's batch, oldest first."""
+    of_batch = select(Job.submission_id).where(
+        Job.tenant_id == tenant_id, Job.batch_id == batch_id, Job.erased_at.is_(None)
+    )
+    return [NewExample(submission_id=each) for each in session.scalars(of_batch.order_by(Job.id).limit(limit))]
+
+
+def claim(session: Session, calibration_id: uuid.UUID, worker: str, lease_s: float) -> Calibration | None:
+    """queued -> running; None when another worker has it or it is finished."""
+    if session.execute(CLAIM, {"id": calibration_id, "worker": worker, "lease_s": lease_s}).first() is None:
+        return None
+    return session.get(Calibration, calibration_id, populate_existing=True)
+
+
+def renew(session: Session, calibration_id: uuid.UUID, worker: str, lease_s: float) -> None:
+    """Lengthens the lease of a calibration that is still this worker's."""
+    session.execute(RENEW, {"id": calibration_id, "worker": worker, "lease_s": lease_s})
+
+
+def pause(session: Session, calibration_id: uuid.UUID, worker: str, embedded: int) -> None:
+    """running -> queued: the next step is another message, so that jobs get their turn in between."""
+    session.execute(PAUSE, {"id": calibration_id, "worker": worker, "embedded": embedded})
+
+
+def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made) -> None:
+    """running -> succeeded or failed, if this worker still has it."""
+    values = {
+        "state": "failed" if made.error else "succeeded",
+        "revision": made.revision,
+        "head": made.head,
+        "sha256": made.sha256,
+        "card": json.dumps(made.card),
+        "error": json.dumps(made.error) if made.error else None,
+    }
+    session.execute(FINISH, {"id": calibration_id, "worker": worker, **values})
+
+
+def take_back(session: Session, error: dict[str, Any], max_attempts: int) -> int:
+    """running -> queued (or failed) for every calibration whose lease ran out."""
+    done = session.execute(TAKE_BACK, {"error": json.dumps(error), "max_attempts": max_attempts})
+    return int(getattr(done, "rowcount", 0))
+
+
+def due(session: Session, after_s: float) -> list[tuple[uuid.UUID, str]]:
+    """Marks calibrations that wait as sent; returns their ids and queues."""
+    return [(row.id, row.queue) for row in session.execute(DUE, {"after_s": after_s})]
+
+
+def unsent(session: Session, ids: Sequence[uuid.UUID]) -> None:
+    """Takes the mark away again: the broker was away."""
+    session.execute(UNSENT, {"ids": list(ids)})
+
+
+def lessons(session: Session, calibration_id: uuid.UUID) -> list[Lesson]:
+    """The examples of a calibration whose texts were not erased, in their order."""
+    return [Lesson(**row) for row in session.execute(TEXTS, {"id": calibration_id}).mappings()]
+
+
+def find_calibration(session: Session, tenant_id: uuid.UUID, rubric: Rubric, calibration_id: uuid.UUID) -> Calibration:
+    """A tenant's calibration of any version of a rubric, or CalibrationNotFound."""
+    found = session.scalar(
+        select(Calibration)
+        .join(Rubric, Rubric.id == Calibration.rubric_id)
+        .where(Calibration.id == calibration_id, Calibration.tenant_id == tenant_id, Rubric.name == rubric.name)
+    )
+    if found is None:
+        raise CalibrationNotFound("there is no calibration with this id")
+    return found
+
+
+def list_calibrations(session: Session, tenant_id: uuid.UUID, rubric: Rubric) -> list[Calibration]:
+    """The tenant's calibrations of all versions of a rubric, newest first."""
+    mine = select(Calibration).join(Rubric, Rubric.id == Calibration.rubric_id)
+    mine = mine.where(Calibration.tenant_id == tenant_id, Rubric.name == rubric.name)
+    return list(session.scalars(mine.order_by(Calibration.id.desc()).limit(200)))
+
+
+def active_calibration(session: Session, rubric_id: uuid.UUID) -> Calibration | None:
+    """The calibration that a rubric version uses now."""
+    return session.scalar(select(Calibration).where(Calibration.rubric_id == rubric_id, Calibration.active))
+
+
+def activate(session: Session, calibration: Calibration) -> None:
+    """Makes it the one that its rubric version uses. IllegalMove while it is not made."""
+    if calibration.state != "succeeded":
+        raise IllegalMove(f"a calibration that is {calibration.state} can't be activated")
+    locked = select(Rubric.id).where(Rubric.id == calibration.rubric_id).with_for_update()
+    session.execute(locked)  # two teachers at once: one after the other
+    session.execute(update(Calibration).where(Calibration.rubric_id == calibration.rubric_id).values(active=False))
+    session.execute(update(Calibration).where(Calibration.id == calibration.id).values(active=True))
+    session.refresh(calibration)
+
+
+def deactivate(session: Session, calibration: Calibration) -> None:
+    """The rubric version goes back to the head that comes along."""
+    session.execute(update(Calibration).where(Calibration.id == calibration.id).values(active=False))
+    session.refresh(calibration)

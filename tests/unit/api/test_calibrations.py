@@ -1,0 +1,124 @@
+"""Routes of calibrations; nobody fits anything here."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from db.calibration import Calibration
+
+SIX = {"name": "Structure", "min": 0, "max": 6, "step": 1}
+PATH = "/v1/rubrics/essay/calibrations"
+
+
+@pytest.fixture(autouse=True)
+def rubric(api):
+    return api("POST", "/v1/rubrics", json={"name": "essay", "criteria": [SIX]}).json
+
+
+def examples(count, score=3):
+    return [{"text": f"Text {n}.", "scores": {"Structure": score}} for n in range(count)]
+
+
+def made(database, calibration_id, **card):
+    with database.session() as session:
+        found = session.get_one(Calibration, uuid.UUID(calibration_id))
+        found.state, found.head, found.sha256, found.card = "succeeded", b"head", "0" * 64, card
+
+
+def begun(api, count=10):
+    return api("POST", PATH, json={"examples": examples(count)}).json["id"]
+
+
+def test_ten_graded_examples_begin_a_calibration(api):
+    answer = api("POST", PATH, json={"examples": examples(10), "cohort": [{"text": "Ungraded."}]})
+    assert (answer.status_code, answer.json["state"]) == (202, "queued")
+    shown = api("GET", answer.headers["Location"]).json
+    assert (shown["examples"], shown["cohort"], shown["active"], shown["agreement"]) == (10, 1, False, None)
+    assert [c["id"] for c in api("GET", PATH).json["items"]] == [shown["id"]]
+
+
+def test_a_csv_has_a_row_an_example_and_rows_without_scores_are_the_cohort(api):
+    rows = "".join(f'"Text, {n}",{n % 7}\n' for n in range(10)) + "Ungraded,\n"
+    answer = api("POST", PATH, data=("text,Structure\n" + rows).encode(), content_type="text/csv")
+    assert (answer.status_code, answer.json["examples"], answer.json["cohort"]) == (202, 10, 1)
+
+
+def test_twenty_ungraded_submissions_are_enough_on_their_own(api):
+    answer = api("POST", PATH, json={"cohort": [{"text": f"Text {n}"} for n in range(20)]})
+    assert (answer.status_code, answer.json["examples"], answer.json["cohort"]) == (202, 0, 20)
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "said"),
+    [
+        ("nine examples", {"examples": examples(9)}, "at least 10"),
+        ("a small cohort", {"cohort": [{"text": "a"}]}, "at least 20"),
+        ("nothing", {}, "at least 10"),
+        ("a score off the scale", {"examples": examples(10, 7)}, "not on the scale 0 to 6"),
+        ("another criterion", {"examples": [{"text": "a", "scores": {"Wit": 1}}] * 10}, "the rubric has Structure"),
+        ("an empty text", {"examples": [{"text": " ", "scores": {"Structure": 1}}] * 10}, "empty"),
+        ("another tenant's batch", {"cohort": {"batch": str(uuid.uuid4())}}, "at least 20"),
+    ],
+)
+def test_what_can_not_teach_is_refused_with_the_reason(api, what, body, said):
+    answer = api("POST", PATH, json=body)
+    assert answer.status_code == 422
+    assert said in str(answer.json)
+
+
+@pytest.mark.parametrize(
+    ("csv", "said"),
+    [
+        ("essay,Structure\na,1\n", "column 'text'"),
+        ("text,Structure\na,high\n", "'high' in the column 'Structure' is no number"),
+        ("text,Structure\na,1,2\n", "more cells"),
+    ],
+)
+def test_a_csv_that_can_not_be_read_says_where(api, csv, said):
+    answer = api("POST", PATH, data=csv.encode(), content_type="text/csv")
+    assert answer.status_code == 422
+    assert said in answer.json["detail"]
+
+
+def test_the_rubric_that_comes_along_can_not_be_taught(api):
+    answer = api("POST", "/v1/rubrics/default/calibrations", json={"examples": examples(10)})
+    assert answer.status_code == 422
+
+
+def test_a_calibration_that_is_not_made_can_not_be_activated(api):
+    assert api("POST", f"{PATH}/{begun(api)}/activate").status_code == 409
+
+
+def test_one_that_agrees_worse_is_refused_with_the_figures_unless_it_is_forced(api, database):
+    worse = begun(api)
+    made(database, worse, better=False, kappa=0.41, kappa_before=0.52)
+    answer = api("POST", f"{PATH}/{worse}/activate")
+    assert answer.status_code == 409
+    assert "0.410 against 0.520" in answer.json["detail"]
+    assert api("POST", f"{PATH}/{worse}/activate?force=true").json["active"]
+
+
+def test_activating_one_puts_the_other_away_and_going_back_is_activating_it_again(api, database):
+    first, second = begun(api), begun(api)
+    for each in (first, second):
+        made(database, each, better=True)
+        assert api("POST", f"{PATH}/{each}/activate").json["active"]
+    assert api("GET", "/v1/rubrics/essay").json["calibration"] == second
+    api("POST", f"{PATH}/{first}/activate")
+    assert api("GET", "/v1/rubrics/essay").json["calibration"] == first
+    api("POST", f"{PATH}/{first}/deactivate")
+    assert api("GET", "/v1/rubrics/essay").json["calibration"] is None
+
+
+def test_another_tenant_finds_no_calibration(api, app, make_key):
+    from tests.unit.api.conftest import Api
+
+    stranger = Api(app.test_client(), make_key())
+    assert stranger("GET", f"{PATH}/{begun(api)}").status_code == 404
+
+
+def test_a_regrade_without_graded_jobs_is_a_finished_batch(api):
+    answer = api("POST", "/v1/rubrics/essay/regrade")
+    assert (answer.status_code, answer.json["state"], answer.json["counts"]["total"]) == (202, "finished", 0)

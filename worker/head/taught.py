@@ -1,0 +1,105 @@
+"""A taught head: an assignment's own, from a cohort, graded examples, or both. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from worker.head.evidence import Evidence
+from worker.head.ridge import Prediction
+from worker.head.standing import Baseline
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CONFIDENCE = 0.9
+# Rows that are compared with all centres at once: bounds the memory of a regrade.
+SLICE = 512
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The arrays of a taught head. K inputs (vectors, then surface features), C criteria, m centres."""
+
+    mean: NDArray[np.float64]  # (K,) the assignment's baseline
+    scale: NDArray[np.float64]  # (K,)
+    weights: NDArray[np.float64]  # (K, C) the linear part, on standardised inputs
+    bias: NDArray[np.float64]  # (C,)
+    metric: NDArray[np.float64]  # (K,) what standardised inputs are multiplied by before distances are taken
+    centres: NDArray[np.float64]  # (m, K) the examples, after the metric; m is 0 without any
+    alphas: NDArray[np.float64]  # (m, C)
+    half_widths: NDArray[np.float64]  # (C + 1,) of the intervals; the last is the overall score's
+    far: NDArray[np.float64]  # (1,) mean squared standardised input beyond which a text is unlike the examples
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Immutable. `criteria` are the rubric's own, in its order; `weights_of` theirs in the overall score."""
+
+    name: str
+    criteria: tuple[str, ...]
+    importance: tuple[float, ...]
+    model: str
+    revision: str
+    numbers: Numbers
+    version: int = 1
+    degraded: bool = False
+    confidence: float = CONFIDENCE
+
+    def standardised(self, evidence: Evidence) -> NDArray[np.float64]:
+        """(n, K) the evidence as this assignment's baseline sees it."""
+        if evidence.vectors is None:
+            raise ValueError("this head needs the encoder's vectors")
+        inputs = np.hstack([evidence.vectors, evidence.surface])
+        return Baseline(self.numbers.mean, self.numbers.scale)(inputs)
+
+    def raw(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, C) from standardised inputs, before the ends of the scale."""
+        n = self.numbers
+        out = x @ n.weights + n.bias
+        if len(n.centres):
+            for start in range(0, len(x), SLICE):
+                rows = slice(start, start + SLICE)
+                out[rows] += similarity(x[rows] * n.metric, n.centres) @ n.alphas
+        return np.asarray(out)
+
+    def output_of(self, criterion: dict[str, Any]) -> str | None:
+        """The output that scores a criterion of the rubric: its own."""
+        return criterion["name"] if criterion["name"] in self.criteria else None
+
+    def predict(self, evidence: Evidence) -> Prediction:
+        """Scores from 0 to 1 with conformal intervals."""
+        x = self.standardised(evidence)
+        scores = np.clip(self.raw(x), 0, 1)
+        overall = scores @ np.array(self.importance) / sum(self.importance)
+        half = self.numbers.half_widths
+        low, high = np.clip(scores - half[:-1], 0, 1), np.clip(scores + half[:-1], 0, 1)
+        ends = np.clip(overall - half[-1], 0, 1), np.clip(overall + half[-1], 0, 1)
+        nothing = np.full(len(x), np.nan)
+        unusual = (x**2).mean(axis=1) > self.numbers.far[0]
+        return Prediction(scores, low, high, overall, *ends, nothing, self.confidence, unusual)
+
+
+def similarity(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n, m) exp(-squared distance) of rows."""
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    return np.asarray(np.exp(-np.maximum(squared, 0)))
+
+
+def packed(numbers: Numbers) -> tuple[bytes, str]:
+    """A head's arrays as safetensors, and their SHA-256. Centres in half precision: they are nearly all of the size."""
+    arrays = {f.name: np.asarray(getattr(numbers, f.name), np.float32) for f in fields(numbers)}
+    arrays["centres"] = arrays["centres"].astype(np.float16)
+    data = save(arrays)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def unpacked(data: bytes, card: dict[str, Any], name: str, model: str, revision: str) -> Taught:
+    """A head from what `packed` made and its card."""
+    # Single precision in use: twice as fast, and far finer than any score.
+    numbers = Numbers(**{key: value.astype(np.float32) for key, value in load(data).items()})  # type: ignore[arg-type]
+    return Taught(name, tuple(card["criteria"]), tuple(card["importance"]), model, revision, numbers)

@@ -1,0 +1,12 @@
+"""What belongs to what: the traits that corpora score, and the default criteria."""
+
+from __future__ import annotations
+
+# The traits of the corpora, by the criterion that they belong to (docs/grading.md).
+CRITERION_OF = {
+    "organization": "Structure", "narrativity": "Structure", "cohesion": "Structure",
+    "sentence_fluency": "Clarity", "language": "Clarity", "syntax": "Clarity", "phraseology": "Clarity",
+    "content": "Relevance", "prompt_adherence": "Relevance",
+    "word_choice": "Academic_Writing", "conventions": "Academic_Writing", "style": "Academic_Writing",
+    "voice": "Academic_Writing", "vocabulary": "Academic_Writing", "grammar": "Academic_Writing",
+}  # fmt: skip

@@ -1,0 +1,41 @@
+"""The heads of calibrations, read from the database when a job needs them and kept while there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import OrderedDict
+
+from db.calibration import Calibration
+from db.session import Database
+from worker.errors import ModelUnavailable
+from worker.head.taught import Taught, unpacked
+
+
+class TaughtHeads:
+    """At most `most` heads; a calibration never changes, so what is kept is never stale."""
+
+    def __init__(self, database: Database, most: int) -> None:
+        self.database, self.most = database, most
+        self._kept: OrderedDict[uuid.UUID, Taught] = OrderedDict()
+
+    def __call__(self, calibration_id: uuid.UUID) -> Taught:
+        """The head of a calibration. ModelUnavailable when its numbers are not those that were written."""
+        if calibration_id in self._kept:
+            self._kept.move_to_end(calibration_id)
+            return self._kept[calibration_id]
+        head = self._read(calibration_id)
+        self._kept[calibration_id] = head
+        if len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+        return head
+
+    def _read(self, calibration_id: uuid.UUID) -> Taught:
+        with self.database.session() as session:
+            found = session.get(Calibration, calibration_id)
+        if found is None or found.head is None or found.card is None:
+            raise ModelUnavailable("the rubric's calibration is gone: calibrate again")
+        if hashlib.sha256(found.head).hexdigest() != found.sha256:
+            raise ModelUnavailable("the calibration's numbers are not those that were written: calibrate again")
+        name = f"calibration-{found.sha256[:12]}"
+        return unpacked(found.head, found.card, name, found.card["model"], str(found.revision))
