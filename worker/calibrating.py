@@ -96,10 +96,7 @@ class Calibrating:
         scores = _scores(lessons, rubric)
         standing = self.marker.standing
         assert standing is not None  # noqa: S101 - _go_on has seen to it
-        wanted = [
-            Criterion(c["name"], c.get("measures"), float(c["min"]), float(c["max"]), float(c.get("weight") or 0.0))
-            for c in rubric.criteria
-        ]
+        wanted = [_criterion(c) for c in rubric.criteria]
         numbers, predicted = teach(np.hstack([rows, counted]), counted.shape[1], scores, wanted, standing)
         data, sha256 = packed(numbers)
         before = self._before(rubric, lessons, rows, counted) if graded else None
@@ -132,6 +129,11 @@ class Calibrating:
     def _finish(self, found: Calibration, made: Made) -> None:
         with self.database.session() as session:
             calibrations.finish(session, found.id, self.name, made)
+
+
+def _criterion(stored: dict[str, Any]) -> Criterion:
+    low, high, weight = float(stored["min"]), float(stored["max"]), float(stored.get("weight") or 0.0)
+    return Criterion(stored["name"], stored.get("measures"), low, high, weight, stretch=bool(stored.get("step")))
 
 
 def _scores(lessons: Sequence[Lesson], rubric: Rubric) -> NDArray[np.float64]:

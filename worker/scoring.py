@@ -28,17 +28,24 @@ class UnitScore:
 
 def criterion_score(criterion: dict[str, Any], unit: UnitScore, confidence: float) -> dict[str, Any]:
     """The score of one criterion: in points of its scale, with its level and what to do next."""
-    level = level_of(criterion, points(criterion, unit.score))
+    score = points(criterion, unit.score)
+    level = level_of(criterion, score)
     return {
         "criterion": criterion["name"],
-        "score": points(criterion, unit.score),
+        "score": score,
         "min": criterion["min"],
         "max": criterion["max"],
-        "interval": [points(criterion, unit.low), points(criterion, unit.high)],
+        "interval": _interval(criterion, unit, score),
         "confidence": confidence,
         "level": level,
         "feedback": feedback(criterion, level),
     }
+
+
+def _interval(criterion: dict[str, Any], unit: UnitScore, score: float) -> list[float]:
+    """Its ends are not rounded to steps: on a short scale, rounded ones would hold far more than they say."""
+    free = {**criterion, "step": None}
+    return [min(points(free, unit.low), score), max(points(free, unit.high), score)]
 
 
 def points(criterion: dict[str, Any], unit: float) -> float:

@@ -29,8 +29,6 @@ LINEAR, RADIAL = 1.0, 5.0
 # Squared inverse lengths of the radial part, for vectors and surface features (mean squared differences).
 VECTOR_GAMMA, SURFACE_GAMMA = 2.0, 1.0
 PRIOR = 4.0
-# Half way between least squares (least error) and the human spread (most kappa): loses little of either (ADR 0008).
-STRETCH = 0.5
 FOLDS = 5
 # Beyond this many examples, the amplitudes that only few examples want are not tried.
 MANY = 400
@@ -45,6 +43,9 @@ class Criterion:
     low: float
     high: float
     weight: float
+    # To the spread of the human scores, or as least squares leave them, nearer to the mean (ADR 0008): grades on steps
+    # are compared as grades, and kappa wants the spread; a scale without steps is a measure, and wants the least error.
+    stretch: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,32 +80,40 @@ class Kernel:
         self.own = scaled @ scaled.T + RADIAL * near
         self.shared = PRIOR * self.prior @ self.prior.T / self.prior.shape[1]
 
-    def fit(self, rows: NDArray[np.int64], y: Array) -> Fitted:
-        """The best amplitude's fit to the scores `y` of some rows, stretched half way to their spread."""
+    def fit(self, rows: NDArray[np.int64], y: Array, stretch: Sequence[bool]) -> list[Fitted]:
+        """Of each column of the scores `y` (m, C) of some rows, the best amplitude's fit, stretched where it is wanted."""
         tried = AMPLITUDES if len(rows) < MANY else AMPLITUDES[3:]
-        best = min((self._solve(rows, y, amplitude) for amplitude in tried), key=lambda f: _error(f.held_out, y))
-        spread = float(best.held_out.std())
-        factor = (float(y.std()) / spread) ** STRETCH if spread > 1e-9 else 1.0
-        shift = float(y.mean()) - factor * float(best.held_out.mean())
-        return Fitted(
-            best.weights * factor, best.bias * factor + shift, best.alphas * factor, best.held_out * factor + shift,
-            best.amplitude,
-        )  # fmt: skip
+        fits = [self._solve(rows, y, amplitude) for amplitude in tried]
+        best = [min(each, key=lambda f: _error(f.held_out, y[:, k])) for k, each in enumerate(zip(*fits, strict=True))]
+        return [stretched(f, y[:, k]) if stretch[k] else f for k, f in enumerate(best)]
 
-    def _solve(self, rows: NDArray[np.int64], y: Array, amplitude: float) -> Fitted:
+    def _solve(self, rows: NDArray[np.int64], y: Array, amplitude: float) -> list[Fitted]:
         block = np.ix_(rows, rows)
         matrix = amplitude * self.own[block] + self.shared[block]
         matrix[np.diag_indices(len(rows))] += 1.0
-        inverse = np.linalg.inv(matrix)
-        centre = float(y.mean())
+        inverse = np.linalg.inv(matrix)  # nearly all of the time: one for all criteria
+        centre = y.mean(axis=0)
         solved = inverse @ (y - centre).astype(np.float32)
-        held_out = y - solved / np.diag(inverse)
+        held_out = y - solved / np.diag(inverse)[:, None]
         x, prior = self.x[rows], self.prior[rows]
-        weights = amplitude * self.linear**2 * (x.T @ solved)
         mixed = PRIOR / prior.shape[1] * (prior.T @ solved)
-        weights = weights + self.standing.weights @ mixed
-        bias = centre + float(self.standing.bias @ mixed)
-        return Fitted(weights, bias, amplitude * RADIAL * solved, held_out, amplitude)
+        weights = amplitude * (self.linear**2)[:, None] * (x.T @ solved) + self.standing.weights @ mixed
+        bias = centre + self.standing.bias @ mixed
+        alphas = amplitude * RADIAL * solved
+        return [
+            Fitted(weights[:, k], float(bias[k]), alphas[:, k], held_out[:, k], amplitude) for k in range(y.shape[1])
+        ]
+
+
+def stretched(fitted: Fitted, y: Array) -> Fitted:
+    """A fit whose held-out predictions have the mean and spread of the human scores."""
+    spread = float(fitted.held_out.std())
+    factor = float(y.std()) / spread if spread > 1e-9 else 1.0
+    shift = float(y.mean()) - factor * float(fitted.held_out.mean())
+    return Fitted(
+        fitted.weights * factor, fitted.bias * factor + shift, fitted.alphas * factor,
+        fitted.held_out * factor + shift, fitted.amplitude,
+    )  # fmt: skip
 
 
 def teach(
@@ -122,12 +131,16 @@ def teach(
     graded = np.flatnonzero(~np.isnan(unit).all(axis=1))
     predicted = np.full(unit.shape, np.nan)
     kernel = Kernel(x[graded], standing, surface) if len(graded) else None
-    columns = [
-        _column(kernel, graded, unit[:, k], predicted[:, k], criterion, standing, x)
-        for k, criterion in enumerate(criteria)
-    ]
-    weights, bias = np.stack([c.weights for c in columns], axis=1), np.array([c.bias for c in columns])
-    alphas = np.stack([c.alphas for c in columns], axis=1) if len(graded) else np.zeros((0, len(criteria)))
+    columns: list[Fitted | None] = [None] * len(criteria)
+    for known, same in _alike(unit[graded]):
+        if kernel is not None and len(known):
+            y, stretch = unit[np.ix_(graded[known], same)], [criteria[k].stretch for k in same]
+            predicted[np.ix_(graded[known], same)] = cross_validated(kernel, known, y, stretch)
+            for k, fitted in zip(same, kernel.fit(known, y, stretch), strict=True):
+                columns[k] = _spread_out(fitted, known, len(graded))
+    done = [c or _by_standing(criteria[k], standing, x, len(graded)) for k, c in enumerate(columns)]
+    weights, bias = np.stack([c.weights for c in done], axis=1), np.array([c.bias for c in done])
+    alphas = np.stack([c.alphas for c in done], axis=1) if len(graded) else np.zeros((0, len(criteria)))
     centres = kernel.x * kernel.radial if kernel else np.zeros((0, x.shape[1]))
     metric = metric_of(x.shape[1] - surface, surface)[1]
     half = _half_widths(unit, predicted, criteria, standing)
@@ -135,18 +148,19 @@ def teach(
     return Numbers(baseline.mean, baseline.scale, weights, bias, metric, centres, alphas, half, far), predicted
 
 
-def _column(
-    kernel: Kernel | None, graded: NDArray[np.int64], unit: Array, predicted: Array, criterion: Criterion,
-    standing: Standing, x: Array,
-) -> Fitted:  # fmt: skip
-    known = np.flatnonzero(~np.isnan(unit[graded]))
-    if kernel is None or not len(known):
-        return _by_standing(criterion, standing, x, len(graded))
-    predicted[graded[known]] = cross_validated(kernel, known, unit[graded[known]])
-    whole = kernel.fit(known, unit[graded[known]])
-    alphas = np.zeros(len(graded))
-    alphas[known] = whole.alphas
-    return Fitted(whole.weights, whole.bias, alphas, whole.held_out, whole.amplitude)
+def _alike(unit: Array) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Criteria that the same examples grade, with these examples' places: they share a fit's costly part."""
+    patterns: dict[bytes, list[int]] = {}
+    for k in range(unit.shape[1]):
+        patterns.setdefault(np.isnan(unit[:, k]).tobytes(), []).append(k)
+    return [(np.flatnonzero(~np.isnan(unit[:, same[0]])), np.array(same)) for same in patterns.values()]
+
+
+def _spread_out(fitted: Fitted, known: NDArray[np.int64], graded: int) -> Fitted:
+    """A fit whose alphas are those of all graded examples; 0 for those that don't grade its criterion."""
+    alphas = np.zeros(graded)
+    alphas[known] = fitted.alphas
+    return Fitted(fitted.weights, fitted.bias, alphas, fitted.held_out, fitted.amplitude)
 
 
 def _by_standing(criterion: Criterion, standing: Standing, x: Array, graded: int) -> Fitted:
@@ -160,15 +174,16 @@ def _by_standing(criterion: Criterion, standing: Standing, x: Array, graded: int
     return Fitted(sd * standing.weights @ mix, bias, np.zeros(graded), np.zeros(0), 0.0)
 
 
-def cross_validated(kernel: Kernel, rows: NDArray[np.int64], y: Array) -> Array:
-    """Predictions of each row by a head that was fitted, amplitude and stretch included, without its fold."""
-    out = np.zeros(len(rows))
+def cross_validated(kernel: Kernel, rows: NDArray[np.int64], y: Array, stretch: Sequence[bool]) -> Array:
+    """(m, C) predictions of each row by a head that was fitted, amplitude and stretch included, without its fold."""
+    out = np.zeros(y.shape)
     folds = KFold(min(len(rows), FOLDS if len(rows) >= 50 else 10), shuffle=True, random_state=0)
     for train, test in folds.split(rows):
-        fitted = kernel.fit(rows[train], y[train])
+        fitted = kernel.fit(rows[train], y[train], stretch)
         held = kernel.x[rows[test]]
         near = similarity(held * kernel.radial, kernel.x[rows[train]] * kernel.radial)
-        out[test] = held @ fitted.weights + fitted.bias + near @ fitted.alphas
+        for k, each in enumerate(fitted):
+            out[test, k] = held @ each.weights + each.bias + near @ each.alphas
     return np.clip(out, 0, 1)
 
 

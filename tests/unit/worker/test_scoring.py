@@ -59,3 +59,8 @@ def test_a_person_should_look_when_something_says_so():
     assert review_reasons(UnitScore(0.5, 0, 1), [{"code": "off_topic", "message": ""}], True) == [
         "off_topic", "degraded", "wide_interval",
     ]  # fmt: skip
+
+
+def test_an_interval_keeps_its_ends_between_steps_and_holds_the_score():
+    assert criterion_score(SIX, UnitScore(0.5, 0.43, 0.57), 0.9)["interval"] == [2.58, 3.42]
+    assert criterion_score(SIX, UnitScore(0.59, 0.58, 0.6), 0.9)["interval"] == [3.48, 4.0]

@@ -64,12 +64,12 @@ def test_a_cohort_alone_puts_submissions_in_their_order_with_the_usual_mean_and_
     assert np.isnan(predicted).all()
 
 
-def test_twenty_examples_on_a_cohort_are_better_than_the_cohort_alone():
+def test_forty_examples_on_a_cohort_are_better_than_the_cohort_alone():
     inputs, quality = made(200)
-    rows = np.arange(20)
+    rows = np.arange(40)
     alone, _ = teach(inputs, SURFACE, graded(quality, []), [POINTS], standing())
     taught, _ = teach(inputs, SURFACE, graded(quality, rows), [POINTS], standing())
-    assert error(head_of(taught), inputs[20:], quality[20:]) < error(head_of(alone), inputs[20:], quality[20:])
+    assert error(head_of(taught), inputs[40:], quality[40:]) < error(head_of(alone), inputs[40:], quality[40:])
 
 
 def test_many_examples_teach_what_standing_does_not_know():

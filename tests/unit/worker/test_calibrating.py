@@ -1,0 +1,141 @@
+"""The story of a calibration on a real database; the engine is the fake one, the heads are real."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from broker.settings import EMBEDDED_MODEL
+from db import calibrations, jobs
+from db.calibration import Calibration
+from db.calibrations import NewExample
+from db.embeddings import read_vectors
+from db.erasing import erase
+from db.rubric import Rubric, add_version
+from db.tenant import Tenant
+from tests.unit.worker.test_grading import Moody
+from worker.calibrating import Calibrating
+from worker.engine.fake import FakeEngine
+from worker.engine.source import EMBEDDED_REVISION
+from worker.grading import Grading
+from worker.head import load_default, load_surface
+from worker.head.standing import load_standing
+from worker.marking import Marker
+from worker.settings import WorkerSettings
+from worker.taught_heads import TaughtHeads
+
+CRITERIA = [{"name": "Wit", "measures": None, "min": 0.0, "max": 6.0, "step": 1.0, "weight": 1.0, "levels": []}]
+LOST = {"code": "worker_lost"}
+
+
+@pytest.fixture
+def tenant(database):
+    with database.session() as session:
+        made = Tenant(name=uuid.uuid4().hex)
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+@pytest.fixture
+def rubric(database, tenant):
+    with database.session() as session:
+        return add_version(session, tenant, "essay", None, CRITERIA)
+
+
+def marker_of(database, engine):
+    known = EMBEDDED_MODEL, EMBEDDED_REVISION
+    taught = TaughtHeads(database, 2)
+    return Marker(engine, load_default(*known), load_surface(), "w", "", load_standing(*known), taught)
+
+
+def worker(database, engine=None, **settings):
+    known = WorkerSettings(database_url=database.settings.database_url, **settings)
+    return Calibrating(database, marker_of(database, engine or FakeEngine()), known, "w")
+
+
+def begin(database, tenant, rubric, texts):
+    examples = [NewExample(text, {"Wit": float(n % 7)}) for n, text in enumerate(texts)]
+    with database.session() as session:
+        return calibrations.begin(session, tenant, rubric, "fake", "fake.any.bulk", examples).id
+
+
+def read(database, calibration_id) -> Calibration:
+    with database.session() as session:
+        return session.get_one(Calibration, calibration_id)
+
+
+TEXTS = [f"This is essay {n}. It says {n * 7} things, and says them well." for n in range(14)]
+
+
+def test_a_calibration_is_made_and_scores_its_criterion(database, tenant, rubric):
+    made = begin(database, tenant, rubric, TEXTS)
+    assert worker(database).step(made) is False
+    found = read(database, made)
+    assert (found.state, found.embedded, found.card["agreement"]["Wit"]["n"]) == ("succeeded", 14, 14)
+    with database.session() as session:
+        calibrations.activate(session, session.get_one(Calibration, made))
+        new = jobs.NewJob(text=TEXTS[3], model="m", device="any", priority="bulk", queue="q")
+        job = jobs.submit(session, tenant, session.get_one(Rubric, rubric.id), new).id
+    settings = WorkerSettings(database_url=database.settings.database_url)
+    assert Grading(database, marker_of(database, FakeEngine()), settings, "w").chunk([job]) == 1
+
+
+def test_a_message_that_comes_twice_finds_nothing_to_do(database, tenant, rubric):
+    made = begin(database, tenant, rubric, TEXTS)
+    worker(database).step(made)
+    before = read(database, made)
+    assert worker(database).step(made) is False
+    assert read(database, made).finished_at == before.finished_at
+
+
+def test_a_long_calibration_pauses_and_goes_on_where_it_was(database, tenant, rubric, monkeypatch):
+    monkeypatch.setattr("worker.calibrating.STEP_S", 0.01)
+    made = begin(database, tenant, rubric, [f"{text} {k}" for k in range(3) for text in TEXTS])
+    slow, steps = worker(database, FakeEngine(ms_a_text=2)), 1
+    while slow.step(made):
+        steps += 1
+        assert read(database, made).state == "queued"
+    assert (read(database, made).state, steps) == ("succeeded", 3)
+
+
+def test_a_calibration_of_a_lost_worker_comes_back_and_fails_when_that_goes_on(database, tenant, rubric):
+    made = begin(database, tenant, rubric, TEXTS)
+    for state in ("queued", "failed"):
+        with database.session() as session:
+            assert calibrations.claim(session, made, "gone", -1.0) is not None
+        with database.session() as session:
+            calibrations.take_back(session, LOST, max_attempts=2)
+        assert read(database, made).state == state
+    assert read(database, made).error == LOST
+
+
+def test_an_engine_that_fails_fails_the_calibration_with_the_reason(database, tenant, rubric):
+    made = begin(database, tenant, rubric, [*TEXTS, "poison"])
+    assert worker(database, Moody()).step(made) is False
+    found = read(database, made)
+    assert (found.state, found.error["detail"]) == ("failed", "the model could not compute")
+
+
+def test_without_an_engine_a_calibration_fails_and_says_what_is_missing(database, tenant, rubric):
+    made = begin(database, tenant, rubric, TEXTS)
+    settings = WorkerSettings(database_url=database.settings.database_url)
+    marker = Marker(None, None, load_surface(), "w", "the default model is not installed")
+    Calibrating(database, marker, settings, "w").step(made)
+    assert read(database, made).error["detail"] == "the default model is not installed"
+
+
+def test_an_erased_submission_teaches_nothing_and_keeps_no_vector(database, tenant, rubric):
+    with database.session() as session:
+        new = jobs.NewJob(text="To be erased.", model="m", device="any", priority="bulk", queue="q")
+        job = jobs.submit(session, tenant, session.get_one(Rubric, rubric.id), new)
+        submission = job.submission_id
+        examples = [NewExample(text, {"Wit": float(n % 7)}) for n, text in enumerate(TEXTS)]
+        examples.append(NewExample(submission_id=submission))
+        made = calibrations.begin(session, tenant, rubric, "fake", "fake.any.bulk", examples).id
+        erase(session, tenant, job.id)
+    worker(database).step(made)
+    assert read(database, made).card["baseline"]["submissions"] == 14
+    with database.session() as session:
+        assert read_vectors(session, [submission], "fake", "0") == {}
