@@ -42,6 +42,13 @@ MOST_EXAMPLES = 5000
 csv.field_size_limit(1_000_000)
 
 
+@routes.before_request
+def _make_room() -> None:
+    """Before anything reads the body: a class of essays is longer than a job."""
+    if request.endpoint == f"{routes.name}.calibrate":
+        request.max_content_length = services().settings.max_upload_bytes
+
+
 @routes.post("/<rubric>/calibrations", responses={202: CalibrationBody, 400: Problem, 413: Problem, **WRONG})
 def calibrate(path: RubricPath, query: RubricQuery) -> Response:
     """Teach a rubric by graded examples, by a cohort, or by both

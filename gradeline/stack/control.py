@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from typing import Any
 
 from circus.client import CircusClient
@@ -10,6 +11,10 @@ from circus.exc import CallError
 
 from gradeline.errors import StackError
 from gradeline.stack.home import Home
+
+# What circus answers while it carries out another command: it does one at a time, and wants to be asked again.
+BUSY = ("arbiter is already running", "arbiter is restarting")
+BUSY_POLL_S = 0.05
 
 
 def is_running(home: Home) -> bool:
@@ -29,20 +34,29 @@ class Control:
 
     def __init__(self, home: Home, timeout: float = 10.0) -> None:
         self._client = CircusClient(endpoint=home.endpoint, timeout=timeout)
+        self._timeout = timeout
 
     def close(self) -> None:
         self._client.stop()
 
     def send(self, command: str, **properties: Any) -> dict[str, Any]:
+        """The supervisor's answer. A busy one is asked again, for as long as a silent one is waited for."""
+        deadline = time.monotonic() + self._timeout
+        answer = self._ask(command, properties)
+        while str(answer.get("reason")).startswith(BUSY) and time.monotonic() < deadline:
+            time.sleep(BUSY_POLL_S)
+            answer = self._ask(command, properties)
+        if answer.get("status") == "error":
+            raise StackError(f"the supervisor refused '{command}': {answer.get('reason')}")
+        return answer
+
+    def _ask(self, command: str, properties: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = self._client.send_message(command, **properties)
+            return dict(self._client.send_message(command, **properties))
         except CallError as error:
             raise StackError(
                 f"the supervisor does not answer ({error}); `gradeline down` and `gradeline up` again"
             ) from error
-        if answer.get("status") == "error":
-            raise StackError(f"the supervisor refused '{command}': {answer.get('reason')}")
-        return dict(answer)
 
     def answers(self) -> bool:
         try:

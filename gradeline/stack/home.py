@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 from dataclasses import asdict, dataclass, replace
@@ -80,6 +81,10 @@ class Home:
             ) from error
         if self.runtime.stat().st_uid != os.getuid():
             raise StackError(f"{self.runtime} belongs to somebody else; remove it or set TMPDIR")
+
+    def leave(self) -> None:
+        """Takes away what a stopped stack needs no more outside its folder."""
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
     def secret(self, name: str) -> str:
         """A password that is made at its first use and kept in a file that only its owner reads."""

@@ -177,7 +177,9 @@ def down(home: Home) -> bool:
     while is_running(home) and time.monotonic() < deadline:
         _ask_to_quit(home)
         await_quietly(lambda: not is_running(home), QUIT_AGAIN_S)
-    return bool(leftovers.end(home)) or was
+    ended = leftovers.end(home)
+    home.leave()
+    return bool(ended) or was
 
 
 def _ask_to_quit(home: Home) -> None:

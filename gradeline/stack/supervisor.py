@@ -39,6 +39,7 @@ def main() -> None:
         arbiter.start()
     finally:
         arbiter.stop()
+        home.leave()
     sys.exit(0)
 
 

@@ -112,6 +112,7 @@ def test_when_the_launcher_ends_nothing_is_left_running(own, how):
     while leftovers.find(own.home) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert leftovers.find(own.home) == []
+    assert not own.home.runtime.exists()
 
 
 def test_two_homes_run_side_by_side(own, tmp_path):
@@ -125,3 +126,4 @@ def test_two_homes_run_side_by_side(own, tmp_path):
     finally:
         other.command("down")
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in leftovers.find(other.home))
+    assert not other.home.runtime.exists()

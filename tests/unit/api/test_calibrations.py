@@ -45,6 +45,11 @@ def test_a_csv_has_a_row_an_example_and_rows_without_scores_are_the_cohort(api):
     assert (answer.status_code, answer.json["examples"], answer.json["cohort"]) == (202, 10, 1)
 
 
+def test_a_class_of_long_essays_fits_into_one_request(api):
+    long = [{"text": "word " * 30_000, "scores": {"Structure": n % 7}} for n in range(40)]  # 6 MB
+    assert api("POST", PATH, json={"examples": long}).status_code == 202
+
+
 def test_twenty_ungraded_submissions_are_enough_on_their_own(api):
     answer = api("POST", PATH, json={"cohort": [{"text": f"Text {n}"} for n in range(20)]})
     assert (answer.status_code, answer.json["examples"], answer.json["cohort"]) == (202, 0, 20)
