@@ -26,7 +26,7 @@ def job_body(view: JobView) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "erased_at": job.erased_at,
         "attempts": job.attempt,
-        "cached": False,
+        "cached": bool(result and result.cached),
         "degraded": bool(result and result.degraded),
         "scores": result.scores if result else None,
         "overall": result.overall if result else None,

@@ -13,9 +13,6 @@ import platform
 import random
 import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +21,10 @@ from typing import Any
 
 import psutil
 
+from bench.own_stack import own_stack
 from gradeline.client import Client
 from gradeline.stack import launch
-from gradeline.stack.home import Home, free_port
+from gradeline.stack.home import Home
 from worker.engine import load_engine
 from worker.settings import WorkerSettings
 
@@ -127,25 +125,9 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="a last round in which processes are killed")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder).resolve() / "home")
-        command = [sys.executable, "-c", "from gradeline.cli import main; main()"]
-        start = [
-            *command,
-            "up",
-            "--detach",
-            "--home",
-            str(home.path),
-            "--port",
-            str(free_port()),
-            "--flower-port",
-            str(free_port()),
-        ]
-        subprocess.run(start, check=True, timeout=300)
-        try:
-            figures = measure(home, arguments)
-        finally:
-            launch.down(home)
+    # The same texts come in every round: nothing may be taken from the round before.
+    with own_stack(GRADELINE_REUSE="false") as home:
+        figures = measure(home, arguments)
     print(json.dumps(figures, indent=1))
     if arguments.out:
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n")

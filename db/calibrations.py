@@ -18,7 +18,7 @@ from db.calibration import Calibration, Example
 from db.errors import CalibrationNotFound, IllegalMove
 from db.job import Job
 from db.rubric import Rubric
-from db.submission import Submission
+from db.submission import Submission, fingerprint_of
 
 CLAIM = text("""
 UPDATE calibration SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), worker = :worker,
@@ -101,7 +101,11 @@ def begin(
         tenant_id=tenant_id, rubric_id=rubric.id, model=model, queue=queue, examples=graded, cohort=len(examples) - graded
     )  # fmt: skip
     session.add(made)
-    new = {n: Submission(tenant_id=tenant_id, text=e.text) for n, e in enumerate(examples) if e.submission_id is None}
+    new = {
+        n: Submission(tenant_id=tenant_id, text=e.text, fingerprint=fingerprint_of(e.text))
+        for n, e in enumerate(examples)
+        if e.submission_id is None
+    }
     session.add_all(new.values())
     session.flush()
     session.add_all(

@@ -25,7 +25,7 @@ def erase(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> None:
     # A submission that another job still needs is kept until that one is erased too.
     others = select(Job.id).where(Job.submission_id == job.submission_id, Job.erased_at.is_(None)).exists()
     mine = update(Submission).where(Submission.id == job.submission_id, ~others)
-    emptied = mine.values(text="", prompt=None, erased_at=func.now())
+    emptied = mine.values(text="", prompt=None, fingerprint=None, erased_at=func.now())
     if session.execute(emptied.returning(Submission.id)).first() is not None:
         session.execute(delete(Embedding).where(Embedding.submission_id == job.submission_id))
     session.expire(job)

@@ -61,6 +61,7 @@ class Job(Base):
     worker: Mapped[str | None]
     error: Mapped[dict[str, Any] | None]
     erased_at: Mapped[datetime | None]
+    source_id: Mapped[uuid.UUID | None]  # the job that a regrade repeats
 
 
 class Attempt(Base):
@@ -100,4 +101,6 @@ class Result(Base):
     scored_by: Mapped[dict[str, Any]]
     degraded: Mapped[bool]
     review_reasons: Mapped[list[str]]
+    topic: Mapped[list[float] | None]  # the prompt features, so that a regrade need not read the text
+    cached: Mapped[bool] = mapped_column(server_default="false")  # taken from an earlier job on the same text
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

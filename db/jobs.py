@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, text
@@ -23,7 +23,7 @@ from db.embeddings import keep_vectors
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.rubric import Rubric
-from db.submission import Submission
+from db.submission import Submission, fingerprint_of
 
 # Listeners (a client that waits, an event stream) are told the id of every job that moved.
 MOVED = "gradeline_job"
@@ -42,10 +42,27 @@ WITH mine AS (
         extract(epoch FROM started_at - greatest(created_at, coalesce(retry_at, created_at))) * 1000 FROM claimed
 ), told AS (SELECT count(pg_notify(:channel, id::text)) FROM claimed)
 SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt, r.criteria,
-    k.id AS calibration_id, e.vector
+    k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
 LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
-LEFT JOIN embedding e ON e.submission_id = s.id AND e.model = :model AND e.revision = :revision, told ORDER BY c.id
+LEFT JOIN LATERAL (
+    SELECT e.vector, e.surface FROM submission t
+    JOIN embedding e ON e.submission_id = t.id AND e.model = :model AND e.revision = :revision
+    WHERE t.tenant_id = s.tenant_id AND t.fingerprint = s.fingerprint AND (CAST(:reuse AS boolean) OR t.id = s.id) LIMIT 1
+) e ON true
+LEFT JOIN result p ON p.job_id = c.source_id AND p.scored_by->>'model' = :model AND p.scored_by->>'revision' = :revision
+LEFT JOIN LATERAL (
+    SELECT jsonb_build_object('scores', q.scores, 'overall', q.overall, 'advisories', q.advisories,
+        'scored_by', q.scored_by, 'degraded', false, 'review_reasons', q.review_reasons, 'topic', q.topic) AS result
+    FROM submission t JOIN job o ON o.submission_id = t.id JOIN result q ON q.job_id = o.id
+    WHERE CAST(:reuse AS boolean) AND c.source_id IS NULL AND t.tenant_id = s.tenant_id AND t.fingerprint = s.fingerprint
+        AND t.prompt IS NOT DISTINCT FROM s.prompt AND o.rubric_id = c.rubric_id AND o.explain = c.explain
+        AND o.state = 'succeeded' AND o.erased_at IS NULL AND NOT q.degraded
+        AND q.scored_by->>'model' = :model AND q.scored_by->>'revision' = :revision AND q.scored_by->>'engine' = :engine
+        AND q.scored_by->>'calibration' IS NOT DISTINCT FROM k.id::text
+        AND (k.id IS NOT NULL OR q.scored_by->>'head' = :head)
+    LIMIT 1
+) same ON true, told ORDER BY c.id
 """)
 
 RENEW = text("""
@@ -57,17 +74,18 @@ WHERE job.id = held.id AND job.attempt = held.number AND job.state = 'running'
 KEEP = text("""
 WITH item AS (
     SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS x(job_id uuid, attempt int, scores jsonb, overall jsonb,
-        advisories jsonb, scored_by jsonb, degraded boolean, review_reasons text[])
+        advisories jsonb, scored_by jsonb, degraded boolean, review_reasons text[], topic float8[], cached boolean)
 ), held AS (
     SELECT j.id, j.submission_id, j.attempt FROM job j JOIN item i ON j.id = i.job_id AND j.attempt = i.attempt
     WHERE j.state = 'running' ORDER BY j.id FOR UPDATE OF j
 ), kept AS (
-    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons)
-    SELECT i.job_id, i.attempt, i.scores, i.overall, i.advisories, i.scored_by, i.degraded, i.review_reasons
+    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached)
+    SELECT i.job_id, i.attempt, i.scores, i.overall, i.advisories, i.scored_by, i.degraded, i.review_reasons, i.topic,
+        coalesce(i.cached, false)
     FROM item i JOIN held h ON h.id = i.job_id
     ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, scores = excluded.scores, overall = excluded.overall,
         advisories = excluded.advisories, scored_by = excluded.scored_by, degraded = excluded.degraded,
-        review_reasons = excluded.review_reasons, created_at = now()
+        review_reasons = excluded.review_reasons, topic = excluded.topic, cached = excluded.cached, created_at = now()
 )
 SELECT id, submission_id FROM held
 """)
@@ -165,6 +183,10 @@ class Claimed:
     criteria: list[dict[str, Any]]
     calibration_id: uuid.UUID | None = None  # the one that the rubric uses now
     vector: bytes | None = None  # kept from an earlier run with this worker's encoder: no forward pass is needed
+    surface: bytes | None = None  # the surface features that were kept with it
+    topic: list[float] | None = None  # a regrade's: the prompt features
+    advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
+    known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
 
 
 @dataclass(frozen=True)
@@ -177,11 +199,23 @@ class Finished:
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     vector: bytes | None = None
+    surface: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What a worker scores with. Results and vectors that the same made before are used again."""
+
+    model: str = ""
+    revision: str = ""
+    engine: str = ""
+    head: str = ""
+    reuse: bool = False  # those of other submissions of the tenant with the same text, too
 
 
 def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) -> Job:
     """Writes a submission and its job in the caller's transaction: state queued."""
-    submission = Submission(tenant_id=tenant_id, text=new.text, prompt=new.prompt)
+    submission = Submission(tenant_id=tenant_id, text=new.text, prompt=new.prompt, fingerprint=fingerprint_of(new.text))
     session.add(submission)
     session.flush()
     job = Job(
@@ -220,20 +254,22 @@ def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uu
     )
     found = list(session.scalars(newest))
     new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "queue": queue, "priority": "bulk"}
-    rows = [{**{name: getattr(job, name) for name in fields}, **new, "id": new_id()} for job in found]
+    rows = [
+        {**{name: getattr(job, name) for name in fields}, **new, "id": new_id(), "source_id": job.id} for job in found
+    ]
     if rows:
         session.execute(insert(Job), rows)
     return len(rows)
 
 
 def claim(
-    session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float, model: str = "", revision: str = ""
+    session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float, scorer: Scorer | None = None
 ) -> list[Claimed]:
     """queued -> running for those of the ids that still wait; what others hold or have finished is left out.
 
-    With a model and its revision, jobs bring the vectors that are kept of their submissions.
+    Jobs bring what the scorer made of their texts before.
     """
-    values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, "model": model, "revision": revision}
+    values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, **asdict(scorer or Scorer())}
     rows = session.execute(CLAIM, {**values, "channel": MOVED})
     return [Claimed(**row) for row in rows.mappings()]
 
@@ -250,7 +286,7 @@ def keep(session: Session, finished: Sequence[Finished], model: str, revision: s
     good = [f for f in finished if f.result is not None]
     items = [{"job_id": str(f.job_id), "attempt": f.attempt, **(f.result or {})} for f in good]
     held = {row.id: row.submission_id for row in session.execute(KEEP, {"items": json.dumps(items)})}
-    vectors = {held[f.job_id]: f.vector for f in good if f.job_id in held and f.vector is not None}
+    vectors = {held[f.job_id]: (f.vector, f.surface) for f in good if f.job_id in held and f.vector is not None}
     keep_vectors(session, vectors, model, revision)
     return set(held)
 

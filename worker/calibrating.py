@@ -13,7 +13,7 @@ import numpy as np
 from db import calibrations
 from db.calibration import Calibration
 from db.calibrations import Lesson, Made
-from db.embeddings import keep_vectors, read_vectors
+from db.embeddings import Kept, keep_vectors, read_vectors
 from db.rubric import Rubric
 from db.session import Database
 from worker.errors import ModelUnavailable, WorkerError
@@ -22,6 +22,7 @@ from worker.head.agreement import agreement_of, coverage_of, mean_kappa
 from worker.head.taught import packed
 from worker.head.teaching import Criterion, teach
 from worker.marking import Marker
+from worker.reading import as_kept
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -80,19 +81,25 @@ class Calibrating:
         missing = [each for each in lessons if each.submission_id not in vectors]
         while missing and time.monotonic() - began < STEP_S:
             now, missing = missing[:SLICE], missing[SLICE:]
-            encoded = self.marker.encode([each.text for each in now])
-            new = {each.submission_id: row for each, row in zip(now, encoded, strict=True)}
+            new = self._read(now)
             with self.database.session() as session:
                 keep_vectors(session, new, model, revision)
-            vectors.update(new)
+            vectors.update({submission: vector for submission, (vector, _) in new.items()})
         return vectors, not missing
+
+    def _read(self, lessons: Sequence[Lesson]) -> dict[uuid.UUID, Kept]:
+        reader = self.marker.reader
+        assert reader is not None  # noqa: S101 - _go_on has seen to it
+        texts = [each.text for each in lessons]
+        vectors, counted = reader.encode(texts).vectors, surface(texts)
+        return {each.submission_id: as_kept(vectors, counted, n) for n, each in enumerate(lessons)}
 
     def _fitted(self, rubric: Rubric, lessons: list[Lesson], vectors: dict[uuid.UUID, bytes]) -> Made:
         graded = sum(each.scores is not None for each in lessons)
         if len(lessons) < FEWEST:
             raise ModelUnavailable(f"only {len(lessons)} of its submissions are left: the others were erased")
         rows = np.stack([np.frombuffer(vectors[each.submission_id], "<f2") for each in lessons]).astype(np.float64)
-        counted = surface([each.text for each in lessons])
+        counted = surface([each.text for each in lessons]).astype(np.float32).astype(np.float64)
         scores = _scores(lessons, rubric)
         standing = self.marker.standing
         assert standing is not None  # noqa: S101 - _go_on has seen to it

@@ -47,7 +47,8 @@ class Grading:
         their leases run out and the sweep takes them back.
         """
         with self.database.session() as session:
-            held = jobs.claim(session, ids, self.name, self.settings.lease_s, self.marker.model, self.marker.revision)
+            scorer = self.marker.scorer(self.settings.reuse)
+            held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer)
         self.holding.jobs = tuple(held)
         try:
             return self._write(self.marker.mark(held)) if held else 0

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db.jobs import Claimed, Finished
-from worker.advisories import advise
+from db.jobs import Claimed, Finished, Scorer
 from worker.engine.base import Encoded
-from worker.errors import ModelUnavailable, Unscorable, WorkerError
-from worker.features.prompt import FEATURES as PROMPT_FEATURE_NAMES
-from worker.head import Evidence, Head, Prediction, gather
+from worker.errors import EngineFailed, ModelUnavailable, Unscorable, WorkerError
+from worker.features.prompt import FEATURES as PROMPT_FEATURES
+from worker.head import Evidence, Head, gather
 from worker.head.evidence import words_in
 from worker.head.taught import Taught
-from worker.scoring import UnitScore, criterion_score, measured, overall_score, review_reasons
+from worker.reading import Reader, as_kept, without_engine
+from worker.results import problem_of, result_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The engine and the tokenizer see whole windows, so all of every text is read.
-TEXT_COVERAGE = 1.0
-PROMPTS_KEPT = 256
-PROMPT_FEATURES = len(PROMPT_FEATURE_NAMES)
+# Chunks in a row of which the engine could read no text; after these it is taken for broken.
+BROKEN_AFTER = 3
 
 
 class Marker:
@@ -43,7 +41,8 @@ class Marker:
     ) -> None:  # fmt: skip
         self.engine, self.head, self.fallback, self.worker, self.why = engine, head, fallback, worker, why
         self.standing, self.taught = standing, taught
-        self._prompts: dict[str, NDArray[np.float32]] = {}
+        self.reader = Reader(engine) if engine else None
+        self._failures = 0
 
     @property
     def model(self) -> str:
@@ -53,54 +52,62 @@ class Marker:
     def revision(self) -> str:
         return self.engine.revision if self.engine else ""
 
+    @property
+    def broken(self) -> bool:
+        """Whether the engine is missing or has failed on everything lately: it should be loaded again."""
+        return self.engine is None or self._failures >= BROKEN_AFTER
+
+    def scorer(self, reuse: bool) -> Scorer:
+        """What results must have been scored with to be used again."""
+        if self.engine is None or self.head is None:
+            return Scorer()
+        return Scorer(self.model, self.revision, self.engine.name, f"{self.head.name}@{self.head.version}", reuse)
+
     def mark(self, held: Sequence[Claimed]) -> list[Finished]:
         """Marks each job; what can't be marked carries an error instead. One bad text spoils no other."""
+        known = [self._again(job, len(held)) for job in held if job.known is not None]
+        new = [job for job in held if job.known is None]
         if self.engine is not None and self.head is None:
-            return [self._failed(job, ModelUnavailable(self.why)) for job in held]
+            return [self._failed(job, ModelUnavailable(self.why)) for job in new]
+        return known + self._each(new)
+
+    def _again(self, job: Claimed, size: int) -> Finished:
+        """The result of the same text by the same head, once more."""
+        return Finished(
+            job.id, job.attempt, self._run(0, size, None, 0.0, self.engine), {**(job.known or {}), "cached": True}
+        )
+
+    def _each(self, held: Sequence[Claimed]) -> list[Finished]:
+        if not held:
+            return []
         try:
-            return self._mark(held)
+            done = self._mark(held)
         except (WorkerError, ArithmeticError, ValueError, RuntimeError, MemoryError) as error:
             if len(held) > 1:
                 log.warning("a chunk of %d failed (%s); marking one by one", len(held), type(error).__name__)
-                return [done for job in held for done in self.mark([job])]
+                return [done for job in held for done in self._each([job])]
             return [self._alone(held[0], error)]
+        self._failures = 0
+        return done
 
     def _alone(self, job: Claimed, error: Exception) -> Finished:
         """What becomes of a single job that the engine could not read."""
+        self._failures += isinstance(error, EngineFailed)
         if self.engine is None or not job.allow_degraded or isinstance(error, Unscorable):
             return self._failed(job, error)
         log.exception("the engine failed on one text; the surface features grade it")
-        return self._scored([job], self.fallback, None, gather([job.text], [job.prompt]))[0]
+        return self._scored([job], self.fallback, None, without_engine([job]))[0]
 
     def _mark(self, held: Sequence[Claimed]) -> list[Finished]:
-        texts, prompts = [job.text for job in held], [job.prompt for job in held]
-        if self.engine is None or self.head is None:
+        if self.reader is None or self.head is None:
             refused = [self._failed(job, ModelUnavailable(self.why)) for job in held if not job.allow_degraded]
             kept = [job for job in held if job.allow_degraded]
-            evidence = gather([job.text for job in kept], [job.prompt for job in kept])
-            return refused + self._scored(kept, self.fallback, None, evidence)
-        encoded = self._encoded(held)
+            return refused + (self._scored(kept, self.fallback, None, without_engine(kept)) if kept else [])
         began = perf_counter()
-        evidence = gather(texts, prompts, encoded.vectors, self._prompt_vectors(prompts, encoded.vectors.shape[1]))
-        return self._by_calibration(held, encoded, evidence, began)
-
-    def _encoded(self, held: Sequence[Claimed]) -> Encoded:
-        """Vectors of all jobs; those that are kept are not computed again."""
-        assert self.engine is not None  # noqa: S101 - _mark has seen to it
-        new = [n for n, job in enumerate(held) if job.vector is None]
-        if len(new) == len(held):
-            return self.engine.encode([job.text for job in held])
-        made = self.engine.encode([held[n].text for n in new]) if new else None
-        kept = next(job.vector for job in held if job.vector is not None)
-        vectors = np.zeros((len(held), len(kept) // 2), np.float32)
-        counts = np.zeros((2, len(held)), np.int64)
-        for n, job in enumerate(held):
-            if job.vector is not None:
-                vectors[n] = np.frombuffer(job.vector, "<f2")
-        if made is not None:
-            vectors[new], counts[0, new], counts[1, new] = made.vectors, made.tokens, made.windows
-        times = (made.tokenize_ms, made.inference_ms) if made else (0.0, 0.0)
-        return Encoded(vectors, counts[0], counts[1], *times)
+        encoded, evidence = self.reader.read(held)
+        return self._by_calibration(
+            held, encoded, evidence, began + (encoded.tokenize_ms + encoded.inference_ms) / 1000
+        )
 
     def _by_calibration(
         self, held: Sequence[Claimed], encoded: Encoded, evidence: Evidence, began: float
@@ -130,13 +137,6 @@ class Marker:
             )
         return head
 
-    def encode(self, texts: Sequence[str]) -> list[bytes]:
-        """Vectors of texts in the form in which they are kept."""
-        if self.engine is None:
-            raise ModelUnavailable(self.why)
-        encoded = self.engine.encode(texts)
-        return [encoded.vectors[n].astype("<f2").tobytes() for n in range(len(texts))]
-
     def default_scores(
         self, criteria: Sequence[dict[str, Any]], prompts: Sequence[str | None], vectors: NDArray[np.float32],
         counted: NDArray[np.float64],
@@ -144,7 +144,7 @@ class Marker:
         """(n, C) from 0 to 1 by the head that comes along; NaN for a criterion that it can't score."""
         if self.head is None:
             raise ModelUnavailable(self.why)
-        nothing = np.full((len(prompts), PROMPT_FEATURES), np.nan)
+        nothing = np.full((len(prompts), len(PROMPT_FEATURES)), np.nan)
         done = self.head.predict(Evidence(vectors, counted, nothing, words_in(counted)))
         out = np.full((len(prompts), len(criteria)), np.nan)
         for k, criterion in enumerate(criteria):
@@ -154,73 +154,49 @@ class Marker:
         return out
 
     def _scored(
-        self,
-        held: Sequence[Claimed],
-        head: Head | Taught,
-        encoded: Encoded | None,
-        evidence: Evidence,
+        self, held: Sequence[Claimed], head: Head | Taught, encoded: Encoded | None, evidence: Evidence,
         began: float | None = None,
-    ) -> list[Finished]:
+    ) -> list[Finished]:  # fmt: skip
         began = perf_counter() if began is None else began
-        if not held:
-            return []
+        engine = None if head.degraded else self.engine
         prediction = head.predict(evidence)
         on_topic = (self.head or self.fallback).on_topic(evidence)
-        results = [self._result(job, n, head, prediction, evidence, float(on_topic[n])) for n, job in enumerate(held)]
+        results = [
+            result_of(
+                job, n, head, prediction, evidence, float(on_topic[n]), engine, self.worker, self._evidence_of(head)
+            )
+            for n, job in enumerate(held)
+        ]
         after_ms = (perf_counter() - began) * 1000
         return [
-            Finished(
-                job.id, job.attempt, self._run(n, len(held), encoded, after_ms), result, vector=_vector(n, encoded)
-            )
-            if isinstance(result, dict)
-            else self._failed(job, result)
+            self._failed(job, result) if isinstance(result, Unscorable)
+            else self._finished(job, n, len(held), encoded, evidence, after_ms, result)
             for n, (job, result) in enumerate(zip(held, results, strict=True))
-        ]
+        ]  # fmt: skip
 
-    def _result(
-        self, job: Claimed, n: int, head: Head | Taught, prediction: Prediction, evidence: Evidence, on_topic: float
-    ) -> dict[str, Any] | Unscorable:
-        try:
-            places = measured(job.criteria, head)
-        except Unscorable as error:
-            return error
-        units = [
-            UnitScore(float(prediction.scores[n, k]), float(prediction.low[n, k]), float(prediction.high[n, k]))
-            for k in places
-        ]
-        whole = UnitScore(
-            float(prediction.overall[n]), float(prediction.overall_low[n]), float(prediction.overall_high[n])
-        )
-        advisories = advise(
-            job.text, int(evidence.words[n]), job.prompt, on_topic, evidence.surface[n],
-            unusual=prediction.unusual is not None and bool(prediction.unusual[n]),
-        )  # fmt: skip
-        pairs = zip(job.criteria, units, strict=True)
-        return {
-            "scores": [criterion_score(criterion, unit, prediction.confidence) for criterion, unit in pairs],
-            "overall": overall_score(job.criteria, units, whole),
-            "advisories": advisories,
-            "scored_by": self._scored_by(head, job.calibration_id if isinstance(head, Taught) else None),
-            "degraded": head.degraded,
-            "review_reasons": review_reasons(whole, advisories, head.degraded),
-        }
+    def _finished(
+        self, job: Claimed, n: int, size: int, encoded: Encoded | None, evidence: Evidence, after_ms: float,
+        result: dict[str, Any],
+    ) -> Finished:  # fmt: skip
+        kept = as_kept(encoded.vectors, evidence.surface, n) if encoded else (None, None)
+        run = self._run(n, size, encoded, after_ms, self.engine if encoded else None)
+        return Finished(job.id, job.attempt, run, result, None, *kept)
 
-    def _scored_by(self, head: Head | Taught, calibration: uuid.UUID | None) -> dict[str, Any]:
-        engine = None if head.degraded else self.engine
-        return {
-            "model": engine.model if engine else "",
-            "revision": engine.revision if engine else "",
-            "head": f"{head.name}@{head.version}",
-            "engine": engine.name if engine else "surface",
-            "device": engine.device if engine else "cpu",
-            "worker": self.worker,
-            "calibration": str(calibration) if calibration else None,
-            "text_coverage": TEXT_COVERAGE,
-        }
+    def _evidence_of(self, head: Head | Taught) -> Callable[[Sequence[str], str | None], Evidence]:
+        """Reads texts as `head` looks at them: for explanations."""
 
-    def _run(self, n: int, size: int, encoded: Encoded | None, after_ms: float) -> dict[str, Any]:
+        def read(texts: Sequence[str], prompt: str | None) -> Evidence:
+            prompts = [prompt] * len(texts)
+            if head.degraded or self.reader is None:
+                return gather(texts, prompts)
+            return self.reader.gather(texts, prompts, self.reader.encode(texts).vectors)
+
+        return read
+
+    def _run(
+        self, n: int, size: int, encoded: Encoded | None, after_ms: float, engine: Engine | None
+    ) -> dict[str, Any]:
         """The attempt's timings. A chunk is computed as one, so its times are those of the whole chunk."""
-        engine = self.engine if encoded else None
         return {
             "model": engine.model if engine else None,
             "revision": engine.revision if engine else None,
@@ -233,30 +209,6 @@ class Marker:
             "inference_ms": (encoded.inference_ms if encoded else 0.0) + after_ms,
         }
 
-    def _prompt_vectors(self, prompts: Sequence[str | None], width: int) -> NDArray[np.float32]:
-        """Vectors of the assignment prompts, (n, D); NaN rows where there is none. A class shares its prompt: kept."""
-        new = sorted({p for p in prompts if p} - self._prompts.keys())
-        if new and self.engine is not None:
-            if len(self._prompts) + len(new) > PROMPTS_KEPT:
-                self._prompts.clear()
-                new = sorted({p for p in prompts if p})
-            self._prompts.update(zip(new, self.engine.encode(new).vectors, strict=True))
-        nothing = np.full(width, np.nan, np.float32)
-        return np.stack([self._prompts[p] if p else nothing for p in prompts])
-
     def _failed(self, job: Claimed, error: Exception) -> Finished:
-        code = "model_unavailable" if isinstance(error, ModelUnavailable) else "unscorable"
-        # Only our own errors are worded for people; others might quote the text.
-        detail = str(error) if isinstance(error, WorkerError) else "The model could not score this text."
-        problem = {
-            "type": f"urn:gradeline:problem:{code}",
-            "title": "The model is not available" if code == "model_unavailable" else "This text could not be scored",
-            "status": 503 if code == "model_unavailable" else 422,
-            "code": code,
-            "detail": detail,
-        }
-        return Finished(job.id, job.attempt, {"engine": self.engine.name if self.engine else None}, error=problem)
-
-
-def _vector(n: int, encoded: Encoded | None) -> bytes | None:
-    return encoded.vectors[n].astype("<f2").tobytes() if encoded else None
+        run = {"engine": self.engine.name if self.engine else None}
+        return Finished(job.id, job.attempt, run, error=problem_of(error))

@@ -23,6 +23,9 @@ class WorkerSettings(BrokerSettings):
     window_overlap: int = Field(
         64, ge=0, le=256, description="tokens that a window of a long text shares with the next"
     )
+    reuse: bool = Field(
+        True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
+    )
     heads_kept: int = Field(64, ge=1, le=10_000, description="heads of calibrations that a child keeps in memory")
     home: Path = Field(Path(".gradeline"), description="where exported models are cached")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")

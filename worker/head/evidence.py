@@ -40,7 +40,8 @@ def gather(
     prompt_vectors: NDArray[np.float32] | None = None,
 ) -> Evidence:
     """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
-    counted = surface(texts)
+    # Rounded as they are kept, so that a regrade sees what the first run saw.
+    counted = surface(texts).astype(np.float32).astype(np.float64)
     hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
     return Evidence(
         vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words_in(counted)

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from broker.settings import EMBEDDED_MODEL
 from db import jobs
+from db.base import new_id
+from db.erasing import erase
 from db.finding import find_job
-from db.rubric import Rubric, default_rubric
+from db.job import Job
+from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
 from db.tenant import Tenant
 from worker.engine.base import Encoded
@@ -20,7 +24,7 @@ from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import EngineFailed
 from worker.grading import Grading
 from worker.head import load_default, load_surface
-from worker.marking import Marker
+from worker.marking import BROKEN_AFTER, Marker
 from worker.settings import WorkerSettings
 
 TEXT = "Schools should allow phones in the breaks, because students need to reach their parents. " * 5
@@ -127,3 +131,96 @@ def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
         grading(database, servers, Interrupted()).chunk([job])
     view = found(database, tenant, job)
     assert (view.job.state, view.attempt.outcome) == ("queued", "handed_back")
+
+
+class Counting(FakeEngine):
+    """Counts the texts that it reads."""
+
+    read = 0
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        self.read += len(texts)
+        return super().encode(texts)
+
+
+def test_the_same_text_under_the_same_rubric_is_answered_from_the_first_result(database, servers, tenant):
+    engine = Counting()
+    work = grading(database, servers, engine)
+    first, again = submit(database, tenant, prompt="Phones?"), submit(database, tenant, prompt="Phones?")
+    work.chunk([first])
+    work.chunk([again])
+    one, two = found(database, tenant, first), found(database, tenant, again)
+    assert (one.result.cached, two.result.cached) == (False, True)
+    assert (two.result.scores, two.result.overall) == (one.result.scores, one.result.overall)
+    assert engine.read == 2  # the text and its prompt, once
+    assert two.attempt.tokenize_ms == 0 and two.attempt.inference_ms == 0
+
+
+@pytest.mark.parametrize("other", ["tenant", "prompt", "explain", "text", "setting"])
+def test_a_result_is_not_used_again_for_anything_else(database, servers, tenant, other):
+    work = grading(database, servers, FakeEngine())
+    work.chunk([submit(database, tenant, prompt="Phones?")])
+    if other == "tenant":
+        with database.session() as session:
+            made = Tenant(name=uuid.uuid4().hex)
+            session.add(made)
+            session.flush()
+            tenant = made.id
+    if other == "setting":
+        work.settings = work.settings.model_copy(update={"reuse": False})
+    prompt, explain = "Homework?" if other == "prompt" else "Phones?", other == "explain"
+    job = submit(database, tenant, TEXT + "!" if other == "text" else TEXT, prompt=prompt, explain=explain)
+    work.chunk([job])
+    assert not found(database, tenant, job).result.cached
+
+
+def test_an_erased_job_gives_nothing_to_others(database, servers, tenant):
+    work = grading(database, servers, FakeEngine())
+    first, again = submit(database, tenant), submit(database, tenant)
+    work.chunk([first])
+    with database.session() as session:
+        erase(session, tenant, first)
+    work.chunk([again])
+    assert not found(database, tenant, again).result.cached
+
+
+def test_a_regrade_reads_no_text_and_gives_the_same_scores(database, servers, tenant):
+    engine = Counting()
+    work = grading(database, servers, engine)
+    with database.session() as session:
+        rubric = add_version(session, tenant, "essay", "Phones?", default_rubric(session).criteria)
+        session.flush()
+    first = submit(database, tenant, "Too short.", rubric=rubric)
+    work.chunk([first])
+    read = engine.read
+    batch = new_id()
+    with database.session() as session:
+        assert jobs.regrade(session, tenant, rubric, batch, "m", "t.any.bulk") == 1
+        again = session.scalars(select(Job.id).where(Job.batch_id == batch)).one()
+    work.chunk([again])
+    one, two = found(database, tenant, first), found(database, tenant, again)
+    assert engine.read == read
+    assert two.result.scores == one.result.scores and not two.result.cached
+    assert two.result.advisories == one.result.advisories and two.result.advisories[0]["code"] == "too_short"
+
+
+def test_an_explained_job_says_which_sentences_counted(database, servers, tenant):
+    text = "Phones distract. They help too! " + TEXT
+    job = submit(database, tenant, text, explain=True, prompt="Phones?")
+    grading(database, servers, FakeEngine()).chunk([job])
+    for score in found(database, tenant, job).result.scores:
+        assert 1 <= len(score["reasons"]) <= 6
+        for reason in score["reasons"]:
+            assert text[reason["start"] : reason["end"]] == reason["text"] and reason["effect"] != 0
+        strengths = [abs(reason["effect"]) for reason in score["reasons"]]
+        assert strengths == sorted(strengths, reverse=True)
+
+
+def test_an_engine_that_reads_nothing_any_more_counts_as_broken(database, servers, tenant):
+    work = grading(database, servers, Moody())
+    for _ in range(BROKEN_AFTER):
+        assert not work.marker.broken
+        work.chunk([submit(database, tenant, f"poison {TEXT}")])
+    assert work.marker.broken
+    work.chunk([submit(database, tenant)])
+    assert not work.marker.broken
