@@ -7,7 +7,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import document, jobs, problems, regrading, requests, running
+from api import document, jobs, metrics, problems, regrading, requests
 from api.auth import Keys
 from api.problems import Problem, field_errors, problem
 from api.services import Services
@@ -44,7 +44,7 @@ def create_app(settings: ApiSettings) -> Flask:
     problems.install(app)
     app.register_api(jobs.routes)
     app.register_api(regrading.routes)  # with those of rubrics and calibrations
-    app.register_api(running.routes)
+    app.register_api(metrics.routes)  # with those of the running system
     document.install(app)
     return app
 

@@ -26,9 +26,10 @@ def regrade(path: RubricPath, query: RubricQuery) -> Response:
     with services().database.session() as session:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
         model = services().settings.offered[0]
-        queue = queue_name(model, "any", "bulk")
-        count = jobs.regrade(session, caller.tenant_id, rubric, batch_id, model, queue)
-    services().dispatcher.wish(queue)
+        light, heavy = (queue_name(model, "any", lane) for lane in ("regrade", "bulk"))
+        count = jobs.regrade(session, caller.tenant_id, rubric, batch_id, model, light, heavy)
+    for queue in (light, heavy):
+        services().dispatcher.wish(queue)
     counts = {"queued": count, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "total": count}
     shown = {"id": str(batch_id), "state": "running" if count else "finished", "counts": counts}
     return answer({**shown, "rubric": {"id": str(rubric.id), "name": rubric.name, "version": rubric.version}}, 202)

@@ -74,6 +74,15 @@ class RubricRef(BaseModel):
     version: int
 
 
+class Reason(BaseModel):
+    """A sentence that raises a score (effect above 0) or lowers it, in points of the criterion's scale."""
+
+    text: str
+    start: int
+    end: int
+    effect: float
+
+
 class Score(BaseModel):
     criterion: str
     score: float
@@ -83,6 +92,7 @@ class Score(BaseModel):
     confidence: float
     level: str | None
     feedback: list[str]
+    reasons: list[Reason] | None = Field(None, description="with `explain: true`: what moved the score most")
 
 
 class Overall(BaseModel):

@@ -18,6 +18,7 @@ class BrokerSettings(DatabaseSettings):
     chunk_interactive: int = Field(8, ge=1, le=256, description="most jobs a message in the interactive lane, on a CPU")
     chunk_bulk: int = Field(16, ge=1, le=256, description="most jobs a message in the bulk lane, on a CPU")
     chunk_gpu: int = Field(128, ge=1, le=1024, description="most jobs a message for GPU queues")
+    chunk_regrade: int = Field(256, ge=1, le=1024, description="most jobs a message that are graded from kept vectors")
     window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
     redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
     lease_s: float = Field(15.0, gt=0, description="seconds a worker holds a job without a sign of life")

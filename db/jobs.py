@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, text
+from sqlalchemy import RowMapping, exists, insert, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from db.embeddings import keep_vectors
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.rubric import Rubric
-from db.submission import Submission, fingerprint_of
+from db.submission import Embedding, Submission, fingerprint_of
 
 # Listeners (a client that waits, an event stream) are told the id of every job that moved.
 MOVED = "gradeline_job"
@@ -229,13 +229,17 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
     return job
 
 
-def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, queue: str) -> int:
+def regrade(
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str
+) -> int:
     """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
 
-    Each takes what its submission's newest job was given (external id, metadata); all are one batch.
+    Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which the
+    model's vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
     """
+    kept = exists().where(Embedding.submission_id == Job.submission_id, Embedding.model == model)
     newest = (
-        select(Job)
+        select(Job, kept & ~Job.explain)
         .where(
             Job.tenant_id == tenant_id, Job.rubric_id == rubric.id, Job.state == "succeeded", Job.erased_at.is_(None)
         )
@@ -252,10 +256,16 @@ def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uu
         "external_id",
         "metadata_",
     )
-    found = list(session.scalars(newest))
-    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "queue": queue, "priority": "bulk"}
+    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk"}
     rows = [
-        {**{name: getattr(job, name) for name in fields}, **new, "id": new_id(), "source_id": job.id} for job in found
+        {
+            **{name: getattr(job, name) for name in fields},
+            **new,
+            "id": new_id(),
+            "source_id": job.id,
+            "queue": light if at_hand else heavy,
+        }
+        for job, at_hand in session.execute(newest)
     ]
     if rows:
         session.execute(insert(Job), rows)

@@ -54,7 +54,7 @@ class Beat:
 def beat(session: Session, said: Beat) -> None:
     """Notes that a child is alive."""
     row = insert(Worker).values(**asdict(said))
-    changed = {"seen_at": func.now(), "rss_bytes": said.rss_bytes, "engine": said.engine, "revision": said.revision}
+    changed = {**asdict(said), "seen_at": func.now()}
     session.execute(row.on_conflict_do_update(index_elements=["name", "pid"], set_=changed))
 
 

@@ -26,6 +26,7 @@ from worker.calibrating import Calibrating
 from worker.errors import ModelUnavailable
 from worker.grading import Grading
 from worker.marking import Marker
+from worker.mending import Mender
 from worker.settings import WorkerSettings
 from worker.taught_heads import TaughtHeads
 
@@ -41,7 +42,9 @@ class Child:
         began = time.perf_counter()
         queues = consumed_by(settings.own_model, settings.lane_device)
         database = Database(settings)
-        marker = load_marker(settings, name, TaughtHeads(database, settings.heads_kept))
+        taught = TaughtHeads(database, settings.heads_kept)
+        marker = load_marker(settings, name, taught)
+        self.settings, self.name, self.queues = settings, name, queues
         self.grading = Grading(database, marker, settings, name)
         self.calibrating = Calibrating(database, marker, settings, name)
         dispatch = Dispatch(database, app, settings)
@@ -49,7 +52,14 @@ class Child:
         self.heart = Heart(
             _introduction(settings, name, queues, marker), self.grading.holding, dispatch, self.calibrating
         )
+        self.mender = Mender(
+            lambda: load_marker(settings, name, taught),
+            lambda: self.grading.marker,
+            self.install,
+            settings.engine_retry_s,
+        )
         self.heart.start()
+        self.mender.start()
         log.info(
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
@@ -69,7 +79,13 @@ class Child:
         finally:
             self.dispatcher.wish()
 
+    def install(self, marker: Marker) -> None:
+        """Puts a marker in the place of the one in use: from the next chunk on, it grades."""
+        self.grading.marker = self.calibrating.marker = marker
+        self.heart.said = _introduction(self.settings, self.name, self.queues, marker)
+
     def stop(self) -> None:
+        self.mender.stop()
         self.heart.stop()
 
 

@@ -46,34 +46,34 @@ class Grading:
         A message that is delivered again finds nothing to claim and ends. Whatever is raised, the jobs are not lost:
         their leases run out and the sweep takes them back.
         """
+        marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.session() as session:
-            scorer = self.marker.scorer(self.settings.reuse)
-            held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer)
+            held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
         self.holding.jobs = tuple(held)
         try:
-            return self._write(self.marker.mark(held)) if held else 0
+            return self._write(marker, marker.mark(held)) if held else 0
         except BaseException:
             self._hand_back(held)
             raise
         finally:
             self.holding.jobs = ()
 
-    def _write(self, finished: Sequence[Finished]) -> int:
+    def _write(self, marker: Marker, finished: Sequence[Finished]) -> int:
         """Writes a whole chunk in one transaction. While the database is away, waits as long as the leases hold."""
         deadline = time.monotonic() + self.settings.lease_s
         while True:
             try:
-                return self._write_once(finished)
+                return self._write_once(marker, finished)
             except DatabaseAway:
                 if time.monotonic() > deadline:
                     raise
                 log.warning("the database is away; %d results wait to be written", len(finished))
                 time.sleep(0.5)
 
-    def _write_once(self, finished: Sequence[Finished]) -> int:
+    def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> int:
         began = time.perf_counter()
         with self.database.session() as session:
-            jobs.keep(session, finished, self.marker.model, self.marker.revision)
+            jobs.keep(session, finished, marker.model, marker.revision)
             persist_ms = (time.perf_counter() - began) * 1000
             return len(jobs.finish(session, finished, persist_ms))
 

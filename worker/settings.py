@@ -27,6 +27,11 @@ class WorkerSettings(BrokerSettings):
         True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
     )
     heads_kept: int = Field(64, ge=1, le=10_000, description="heads of calibrations that a child keeps in memory")
+    engine_retry_s: float = Field(
+        30.0,
+        gt=0,
+        description="seconds after which an engine that failed is loaded again; it doubles up to 16 times that",
+    )
     home: Path = Field(Path(".gradeline"), description="where exported models are cached")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -23,9 +23,15 @@ def threads_of(settings: WorkerSettings) -> int:
 
 
 def load_engine(settings: WorkerSettings) -> Engine:
-    """The engine, loaded and warmed. ModelUnavailable when there is none to be had."""
-    engine = _load(settings)
-    engine.encode([WARM_UP, WARM_UP[:80]])
+    """The engine, loaded and warmed. ModelUnavailable when there is none to be had, whatever the reason."""
+    try:
+        engine = _load(settings)
+        engine.encode([WARM_UP, WARM_UP[:80]])
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        # Libraries raise what they like at a broken file or a full memory; a worker must still start.
+        raise ModelUnavailable(f"the engine can't be loaded ({type(error).__name__})") from error
     return engine
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.app import make_app
-from broker.queues import chunk_size, consumed_by, queue_name, slug
+from broker.queues import LANES, chunk_size, consumed_by, queue_name, slug
 from broker.settings import BrokerSettings
 
 MODELS = st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=40)
@@ -20,18 +20,19 @@ def test_a_slug_has_only_letters_that_every_broker_takes(model):
 
 
 def test_a_worker_empties_interactive_queues_first_and_its_own_device_before_any():
-    assert consumed_by("m", "cpu") == ["m.cpu.interactive", "m.any.interactive", "m.cpu.bulk", "m.any.bulk"]
+    lanes = ("interactive", "regrade", "bulk")
+    assert consumed_by("m", "cpu") == [f"m.{device}.{lane}" for lane in lanes for device in ("cpu", "any")]
 
 
 def test_every_queue_of_a_model_has_a_consumer_on_some_device():
-    every = {queue_name("m", device, lane) for device in ("any", "cpu", "gpu") for lane in ("interactive", "bulk")}
+    every = {queue_name("m", device, lane) for device in ("any", "cpu", "gpu") for lane in LANES}
     assert every == {*consumed_by("m", "cpu"), *consumed_by("m", "gpu")}
 
 
 def test_chunks_are_small_on_a_cpu_and_large_on_a_gpu():
     settings = BrokerSettings()
-    sizes = [chunk_size(q, settings) for q in ("m.any.interactive", "m.cpu.bulk", "org.m.gpu.bulk")]
-    assert sizes == [8, 16, 128]
+    queues = ("m.any.interactive", "m.cpu.bulk", "org.m.gpu.bulk", "m.any.regrade")
+    assert [chunk_size(queue, settings) for queue in queues] == [8, 16, 128, 256]
 
 
 def test_the_app_speaks_json_only_and_acknowledges_late():

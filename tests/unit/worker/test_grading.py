@@ -195,7 +195,7 @@ def test_a_regrade_reads_no_text_and_gives_the_same_scores(database, servers, te
     read = engine.read
     batch = new_id()
     with database.session() as session:
-        assert jobs.regrade(session, tenant, rubric, batch, "m", "t.any.bulk") == 1
+        assert jobs.regrade(session, tenant, rubric, batch, "fake", "t.any.regrade", "t.any.bulk") == 1
         again = session.scalars(select(Job.id).where(Job.batch_id == batch)).one()
     work.chunk([again])
     one, two = found(database, tenant, first), found(database, tenant, again)
