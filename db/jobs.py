@@ -234,10 +234,10 @@ def regrade(
 ) -> int:
     """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
 
-    Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which the
-    model's vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
+    Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
+    vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
     """
-    kept = exists().where(Embedding.submission_id == Job.submission_id, Embedding.model == model)
+    kept = exists().where(Embedding.submission_id == Job.submission_id)
     newest = (
         select(Job, kept & ~Job.explain)
         .where(

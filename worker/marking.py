@@ -178,7 +178,9 @@ class Marker:
         self, job: Claimed, n: int, size: int, encoded: Encoded | None, evidence: Evidence, after_ms: float,
         result: dict[str, Any],
     ) -> Finished:  # fmt: skip
-        kept = as_kept(encoded.vectors, evidence.surface, n) if encoded else (None, None)
+        # What came out of the database need not go back.
+        new = encoded is not None and (job.vector is None or job.surface is None)
+        kept = as_kept(encoded.vectors, evidence.surface, n) if encoded and new else (None, None)
         run = self._run(n, size, encoded, after_ms, self.engine if encoded else None)
         return Finished(job.id, job.attempt, run, result, None, *kept)
 
