@@ -1,0 +1,88 @@
+"""What `heads.evaluate` measures: taught heads on essays and assignments that they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from worker.head.agreement import figures
+from worker.head.standing import Baseline, Standing
+from worker.head.taught import Numbers, similarity
+from worker.head.teaching import Criterion, teach
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The essays of one assignment: inputs (n, K), of which the last `surface` are surface features, and scores."""
+
+    name: str
+    inputs: Array
+    surface: int
+    criteria: list[Criterion]
+    scores: Array  # (n, C) on the criteria's scales
+    standing: Standing  # fitted on other assignments
+
+    def qwk(self, rows: NDArray[np.intp], unit: Array) -> list[float]:
+        """Kappa of each criterion on some essays, whose scores from 0 to 1 are `unit` (len(rows), C)."""
+        return [
+            figures(self.scores[rows, k], c.low + (c.high - c.low) * unit[:, k], c.low, c.high, 1.0)["qwk"]
+            for k, c in enumerate(self.criteria)
+        ]
+
+
+def predict(numbers: Numbers, inputs: Array) -> Array:
+    """(n, C) scores from 0 to 1 by a taught head's numbers."""
+    x = Baseline(numbers.mean, numbers.scale)(inputs)
+    out = x @ numbers.weights + numbers.bias
+    if len(numbers.centres):
+        out = out + similarity(x * numbers.metric, numbers.centres) @ numbers.alphas
+    return np.asarray(np.clip(out, 0, 1))
+
+
+def in_prompt(each: Assignment) -> tuple[list[float], list[float]]:
+    """Kappas by five folds, and the share of held-out scores inside their intervals, a criterion each."""
+    numbers, predicted = teach(each.inputs, each.surface, each.scores, each.criteria, each.standing)
+    covered = coverage(each.criteria, each.scores, predicted, numbers.half_widths)
+    return each.qwk(np.arange(len(predicted)), predicted), covered
+
+
+def coverage(criteria: Sequence[Criterion], scores: Array, unit: Array, half: Array) -> list[float]:
+    """The share of scores within half a width of their predictions, a criterion each; ends are cut to the scale."""
+    low, high = np.array([c.low for c in criteria]), np.array([c.high for c in criteria])
+    apart = np.abs((scores - low) / (high - low) - unit)
+    return [float((apart[:, k] <= half[k] + 1e-9).mean()) for k in range(len(criteria))]
+
+
+def few_shot(each: Assignment, graded: int, draws: int) -> list[float]:
+    """Mean kappas over draws of some graded essays, measured on all the others; 0 graded: the cohort alone."""
+    n, found = len(each.scores), []
+    for draw in range(draws if graded else 1):
+        chosen = np.random.default_rng(draw).choice(n, graded, replace=False)
+        known = np.full(each.scores.shape, np.nan)
+        known[chosen] = each.scores[chosen]
+        numbers, _ = teach(each.inputs, each.surface, known, each.criteria, each.standing)
+        rest = np.setdiff1d(np.arange(n), chosen)
+        found.append(each.qwk(rest, predict(numbers, each.inputs[rest])))
+    return [float(value) for value in np.mean(np.array(found, float), axis=0)]
+
+
+def standardised_difference(human: Array, machine: Array, groups: NDArray[Any], least: int) -> dict[str, float]:
+    """DSM of each group of at least `least` essays: the difference of the group's mean standardised scores.
+
+    Both sides are standardised over all essays (RSMTool 7 and later).
+    """
+    z = [(side - side.mean()) / side.std(ddof=1) for side in (human, machine)]
+    names, counts = np.unique(groups.astype(str), return_counts=True)
+    return {
+        str(name): round(float((z[1] - z[0])[groups.astype(str) == name].mean()), 3)
+        for name, count in zip(names, counts, strict=True)
+        if count >= least
+    }
