@@ -214,6 +214,22 @@ class ForceQuery(BaseModel):
     force: bool = False
 
 
+class ReportBody(BaseModel):
+    """How well a head agrees with people: figures by criterion, in RSMTool's names (docs/grading.md)."""
+
+    kind: Literal["calibration", "default_head"]
+    rubric: dict[str, Any]
+    calibration: dict[str, Any] | None
+    head: str | None
+    note: str | None
+    bars: dict[str, float] = Field(description="the testing industry's: Williamson, Xi & Breyer 2012; ETS")
+    misses: list[dict[str, Any]] = Field(description="which figures miss their bar")
+    form: int | None = Field(description="of the figures; a later one may hold others")
+    criteria: dict[str, Any]
+    overall: dict[str, Any] | None
+    default_head: dict[str, Any] | None = Field(description="the card of the head that comes along, when it grades")
+
+
 class RegradeBody(BaseModel):
     """The batch that a regrade is; list its jobs with `GET /v1/jobs?batch=`."""
 

@@ -78,12 +78,12 @@ def least_squares(y: Array, design: Array) -> Fit | None:
     if freedom < 1 or total < NO_SPREAD:
         return None
     left = float(((y - design @ weights) ** 2).sum())
-    return Fit(weights, left, freedom, 1 - (len(y) - 1) / freedom * left / total)
+    return Fit(np.asarray(weights, np.float64), left, freedom, 1 - (len(y) - 1) / freedom * left / total)
 
 
 def dummies(place: NDArray[np.int64], count: int) -> Array:
     """A column for each category but the first."""
-    return (place[:, None] == np.arange(1, count)[None]).astype(np.float64)
+    return np.asarray(place[:, None] == np.arange(1, count)[None], np.float64)
 
 
 def _models(

@@ -32,11 +32,11 @@ class Scale:
     step: float
 
     def trimmed(self, scores: Array) -> Array:
-        return np.clip(scores, self.low, self.high)
+        return np.asarray(np.clip(scores, self.low, self.high), np.float64)
 
     def rounded(self, scores: Array) -> Array:
         """Trimmed scores on the nearest step."""
-        return self.low + self.step * places_of(scores, self.low, self.high, self.step)
+        return np.asarray(self.low + self.step * places_of(scores, self.low, self.high, self.step), np.float64)
 
 
 def plain(value: float | np.floating[Any] | None) -> float | None:

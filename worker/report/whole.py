@@ -65,7 +65,7 @@ def figures(column: Column, groups: Mapping[str, Sequence[str | None]]) -> Figur
         return None
     scale, human, second = column.scale, column.human[both], column.second[both]
     machine = scale.trimmed(column.machine[both])
-    labels = {name: [each[n] for n in both] for name, each in groups.items()}
+    labels = {name: [each[n] for n in both.tolist()] for name, each in groups.items()}
     span = scale.high - scale.low
     return {
         "scale": {"min": scale.low, "max": scale.high, "step": scale.step},
