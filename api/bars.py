@@ -30,6 +30,16 @@ def misses(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def default_misses(figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """What of the default head's kappas, means over assignments, misses its bar."""
+    return [
+        {"criterion": name, "figure": f"{side}.wtkappa", "value": each["wtkappa"], "bar": BARS["wtkappa"]}
+        for name, found in figures.items()
+        for side, each in found.items()
+        if missed("wtkappa", each["wtkappa"])
+    ]
+
+
 def _figures(found: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
     """The figures of one score that have a bar: the bar's name, where the figure stands, its value.
 

@@ -121,8 +121,9 @@ def picture(draw: Callable[[Axes], None], label: str, width: float = 3.6) -> str
 
     with DRAWING:
         matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "gradeline", "font.size": 9})
-        figure = Figure(figsize=(width, 3.2), layout="constrained")
-        axes = figure.add_subplot()
+        # Room for numbers of any scale; to have it computed (layout="constrained") takes half as long again.
+        figure = Figure(figsize=(width, 3.2))
+        axes = figure.add_axes((0.62 / width, 0.15, 1 - 0.76 / width, 0.77))
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes)
         file = io.StringIO()

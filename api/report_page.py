@@ -29,7 +29,7 @@ def page(report: dict[str, Any]) -> str:
 
 def number(value: float | None, digits: int = 2) -> str:
     """A figure for a table; a dash for one that is not known."""
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _drawn(found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Markup]]:

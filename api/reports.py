@@ -10,7 +10,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from api.auth import allow
-from api.bars import BARS, misses
+from api.bars import BARS, default_misses, misses
 from api.default_card import by_criterion, default_card
 from api.errors import Conflict
 from api.jobs import WRONG, answer, services
@@ -82,7 +82,7 @@ def of_default_head(rubric: Rubric) -> dict[str, Any]:
         "head": f"{card['name']}@{card['version']}" if card else None,
         "note": note if card else "This server does not hold the card of the head that comes along.",
         "bars": BARS,
-        "misses": [],
+        "misses": default_misses(head["figures"]) if head else [],
         "form": None,
         "criteria": {},
         "overall": None,

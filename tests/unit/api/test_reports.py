@@ -152,6 +152,8 @@ def test_without_calibration_the_card_of_the_head_that_comes_along_is_the_report
         for side in ("seen", "unseen"):
             kappas = {name: each[side]["wtkappa"] for name, each in body["default_head"]["figures"].items()}
             assert kappas == {n: measured[side]["means"][n] for n in kappas} and len(kappas) == 4
+            missing = [m["criterion"] for m in body["misses"] if m["figure"] == f"{side}.wtkappa"]
+            assert missing == [name for name, value in kappas.items() if value < 0.7]
     assert NASTY in body["note"]
     page = api("GET", f"{PATH}?format=html").text
     check = Checker()
@@ -185,4 +187,5 @@ def test_what_misses_its_bar(figure, fine, off):
 
 
 def test_numbers_of_tables():
-    assert (number(0.705), number(-1.0), number(None), number(57.5, 0)) == ("0.70", "−1.00", "–", "58")
+    assert [number(0.704), number(-1.0), number(-0.001), number(None)] == ["0.70", "−1.00", "0.00", "–"]
+    assert number(57.6, 0) == "58"
