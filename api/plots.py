@@ -86,7 +86,12 @@ def learning_curve(found: Figures, bar: float) -> str:
         axes.axhline(bar, color=QUIET, linewidth=1, linestyle="--")
         axes.plot([n for n, _ in known], [k for _, k in known], "o-", color=INK, markersize=4, linewidth=1.2)
         axes.set_xscale("log")
-        axes.set_xticks([n for n, _ in known], [str(n) for n, _ in known])
+        sizes = [n for n, _ in known]
+        # Numbers that would run into their right neighbour are left out.
+        after = [*sizes[1:], 10**9]
+        axes.set_xticks(
+            sizes, [str(n) if n * 1.4 < following else "" for n, following in zip(sizes, after, strict=True)]
+        )
         axes.minorticks_off()
         axes.set(
             xlabel="graded examples (logarithmic)", ylabel="QWK, held out", ylim=(min(0, *(k for _, k in known)), 1)

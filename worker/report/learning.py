@@ -21,8 +21,8 @@ SIZES = (10, 20, 50, 100, 200, 400, 800)
 FOLDS = 5
 # Examples beyond these change a curve little, and their kernel takes memory and time.
 MOST = 1000
-# A step takes up to eight times as long as the one before (an inverse of twice the size).
-GROWTH = 8.0
+# A step takes up to so many times as long as the one before: the inverse of twice the size eight times, all else less.
+GROWTH = 4.0
 
 
 def learning_curve(
