@@ -22,7 +22,7 @@ def misses(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Everything in a report that misses its bar, in its order; the overall score last, as criterion null."""
     scores = [*report["criteria"].items(), (None, report["overall"])]
     return [
-        {"criterion": name, "figure": where, "value": value, "bar": BARS[figure]}
+        {"criterion": name, **where, "value": value, "bar": BARS[figure]}
         for name, found in scores
         if found
         for figure, where, value in _figures(found)
@@ -40,18 +40,17 @@ def default_misses(figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(found: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:
-    """The figures of one score that have a bar: the bar's name, where the figure stands, its value.
+def _figures(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, str], float | None]]:
+    """The figures of one score that have a bar: the bar's name, which figure it is, its value.
 
     Kappa of the scores on steps, as they are given; the others of the scores before rounding (RSMTool's choice).
     """
-    yield "wtkappa", "raw_trim_round.wtkappa", found["raw_trim_round"]["wtkappa"]
-    yield "corr", "raw_trim.corr", found["raw_trim"]["corr"]
-    yield "SMD", "raw_trim.SMD", found["raw_trim"]["SMD"]
-    if found["degradation"]:
-        yield "degradation", "degradation.raw_trim.corr", found["degradation"]["raw_trim"].get("corr")
-        yield "degradation", "degradation.raw_trim_round.wtkappa", found["degradation"]["raw_trim_round"].get("wtkappa")
+    for figure, kind in (("wtkappa", "raw_trim_round"), ("corr", "raw_trim"), ("SMD", "raw_trim")):
+        yield figure, {"figure": f"{kind}.{figure}"}, found[kind][figure]
+    if lost := found["degradation"]:
+        for figure, kind in (("corr", "raw_trim"), ("wtkappa", "raw_trim_round")):
+            yield "degradation", {"figure": f"degradation.{kind}.{figure}"}, lost[kind].get(figure)
     for grouping, each in found["subgroups"].items():
         for name, group in each["groups"].items():
             if group["enough"]:  # a handful of texts is far from anything by chance
-                yield "DSM", f"subgroups.{grouping}.groups.{name}.DSM", group["DSM"]
+                yield "DSM", {"figure": "subgroups.DSM", "grouping": grouping, "group": name}, group["DSM"]

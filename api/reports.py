@@ -43,7 +43,8 @@ def read_report(path: RubricPath, query: ReportQuery) -> Response:
     with services().database.session() as session:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
         made = _calibration(session, caller.tenant_id, rubric, query.calibration)
-        body = of_calibration(rubric, made) if made else of_default_head(rubric)
+        # One that is asked for by its id may be of another version.
+        body = of_calibration(session.get_one(Rubric, made.rubric_id), made) if made else of_default_head(rubric)
     response = _as_page(body) if _wants_page(query) else answer(body)
     response.vary.add("Accept")
     return response
@@ -54,6 +55,9 @@ def of_calibration(rubric: Rubric, made: Calibration) -> dict[str, Any]:
     if made.state != "succeeded":
         raise Conflict(f"A calibration that is {made.state} has no report.")
     report: dict[str, Any] = made.report or {"form": None, "criteria": {}, "overall": None}
+    found = report["criteria"]
+    # The database sorts names by length; people know the rubric's order.
+    report = {**report, "criteria": {c["name"]: found[c["name"]] for c in rubric.criteria if c["name"] in found}}
     about = ("id", "active", "examples", "cohort", "model", "revision", "created_at", "finished_at")
     note = None if made.report else BEFORE if made.examples else BY_COHORT
     return {

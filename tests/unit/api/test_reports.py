@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from api.bars import missed
+from api.bars import missed, misses
 from api.default_card import default_card
 from api.report_page import number
 from db.calibration import Calibration
@@ -80,6 +80,7 @@ def test_the_report_of_a_calibration_says_what_it_is_of_and_what_misses_its_bar(
     body = found.json
     assert (body["kind"], body["calibration"]["id"], body["calibration"]["examples"]) == ("calibration", made, 10)
     assert body["criteria"]["Structure"] == report()["criteria"]["Structure"]
+    assert list(body["criteria"]) == ["Structure", NASTY]
     assert {m["criterion"] for m in body["misses"]} >= {NASTY}
     assert "Text 1" not in found.text
 
@@ -125,7 +126,10 @@ def test_a_new_version_has_not_the_report_of_the_old_one(api, database):
     measured = [{**CRITERIA[0], "measures": "Structure"}]
     api("POST", "/v1/rubrics", json={"name": "essay", "criteria": measured})
     assert api("GET", PATH).json["kind"] == "default_head"
-    assert api("GET", f"{PATH}?version=1").json["kind"] == "calibration"
+    old = api("GET", f"{PATH}?version=1").json
+    assert (old["kind"], old["rubric"]["version"]) == ("calibration", 1)
+    # Asked for by its id, it says of which version it is.
+    assert api("GET", f"{PATH}?calibration={old['calibration']['id']}").json["rubric"]["version"] == 1
 
 
 @pytest.mark.parametrize(("examples", "said"), [(0, "ungraded submissions alone"), (10, "before reports were kept")])
@@ -160,6 +164,16 @@ def test_without_calibration_the_card_of_the_head_that_comes_along_is_the_report
     check.feed(page)
     assert check.open == [] and check.tags.count("svg") == 1
     assert f"{measured['topic']['own_mean_gate']:.2f}" in page
+
+
+def test_a_group_beyond_the_bar_is_named_and_a_small_one_is_not():
+    made = report()
+    groups = made["criteria"]["Structure"]["subgroups"]["<i>gender</i>"]["groups"]
+    groups["F"]["DSM"] = -0.2
+    groups["M"].update(DSM=0.5, enough=False)
+    found = [m for m in misses(made) if m["criterion"] == "Structure" and m["figure"] == "subgroups.DSM"]
+    miss = {"criterion": "Structure", "figure": "subgroups.DSM", "grouping": "<i>gender</i>", "group": "F"}
+    assert found == [{**miss, "value": -0.2, "bar": 0.1}]
 
 
 def test_nobody_else_finds_the_report(api, app, make_key, database):
