@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-EXTRAS := worker,embedded,flower,heads,bench,dev
+EXTRAS := worker,embedded,flower,heads,dev
 
 .PHONY: help install run test check bench heads schema
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from flask import Response, request
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from api import graded_csv
 from api.auth import allow
 from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
 from api.jobs import WRONG, answer, services
@@ -38,8 +38,6 @@ from db.rubric import Rubric
 
 FEWEST_EXAMPLES, FEWEST_COHORT = 10, 20
 MOST_EXAMPLES = 5000
-# A form's or CSV's cell longer than this is no essay that the API would take.
-csv.field_size_limit(1_000_000)
 
 
 @routes.before_request
@@ -55,14 +53,14 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
 
     Takes JSON (`{"examples": [{"text", "scores"}], "cohort": [{"text"}] | {"batch": id}}`) or `text/csv` with a column
     `text` and one for each criterion; rows without scores are the cohort. 10 to 5,000 examples, or a cohort of 20 and
-    more. A worker fits the head; `GET` the calibration for its agreement, then activate it.
+    more. A worker fits the head; `GET` the calibration for its agreement and `/report` for all of it, then activate it.
+
+    An example may carry a second rater's scores (`scores_2`; in CSV columns `<criterion>_2`) and the groups that its
+    student belongs to (`"groups": {"gender": "F"}`; in CSV columns `group:<name>`). They teach nothing; the report
+    compares raters and groups by them.
     """
     caller = allow("submit")
-    body = (
-        _body_of_csv()
-        if request.mimetype in ("text/csv", "application/csv", "multipart/form-data")
-        else _body_of_json()
-    )
+    body = _body(caller.tenant_id, path, query)
     with services().database.session() as session:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
         if rubric.tenant_id is None:
@@ -177,6 +175,14 @@ def _model(body: NewCalibrationBody) -> str:
     return body.model or offered[0]
 
 
+def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCalibrationBody:
+    if request.mimetype not in ("text/csv", "application/csv", "multipart/form-data"):
+        return _body_of_json()
+    with services().database.session() as session:
+        criteria = [c["name"] for c in named(session, tenant_id, path.rubric, query.version).criteria]
+    return _body_of_csv(criteria)
+
+
 def _body_of_json() -> NewCalibrationBody:
     if not request.is_json:
         raise UnsupportedMediaType("Send the examples as application/json or text/csv.")
@@ -188,46 +194,11 @@ def _body_of_json() -> NewCalibrationBody:
         raise InvalidRequest(f"{where}: {found[0]['msg']}", found[:50]) from error
 
 
-def _body_of_csv() -> NewCalibrationBody:
-    """A row an example: the column `text`, and every other column a criterion. Rows without any score are the cohort."""
-    rows = csv.DictReader(io.StringIO(csv_text()))
-    if not rows.fieldnames or "text" not in rows.fieldnames:
-        raise InvalidRequest(
-            "The CSV needs a header with the column 'text'.", [{"loc": [1], "msg": "no column 'text'"}]
-        )
-    graded: list[dict[str, Any]] = []
-    cohort: list[dict[str, Any]] = []
-    wrong: list[dict[str, Any]] = []
-    try:
-        for number, row in enumerate(rows, start=2):
-            try:
-                found = _row(row)
-            except (ValidationError, ValueError) as error:
-                message = field_errors(error)[0]["msg"] if isinstance(error, ValidationError) else str(error)
-                wrong.append({"loc": [number], "msg": message})
-                continue
-            (graded if found.get("scores") else cohort).append(found)
-    except csv.Error as error:
-        raise InvalidRequest(f"Line {rows.line_num} is not CSV: {error}.") from error
-    if wrong:
-        raise InvalidRequest(f"Row {wrong[0]['loc'][0]}: {wrong[0]['msg']}", wrong[:50])
+def _body_of_csv(criteria: Collection[str]) -> NewCalibrationBody:
+    graded, cohort = graded_csv.read(csv_text(), criteria)
     if len(graded) > MOST_EXAMPLES:
         raise InvalidRequest(f"{len(graded)} examples; {MOST_EXAMPLES:,} can be taken.")
     return NewCalibrationBody.model_validate({"examples": graded, "cohort": cohort or None})
-
-
-def _row(row: dict[Any, Any]) -> dict[str, Any]:
-    if None in row:
-        raise ValueError("more cells than the header has")
-    scores = {}
-    for name, cell in row.items():
-        if name != "text" and cell is not None and cell.strip():
-            try:
-                scores[name] = float(cell.replace(",", "."))
-            except ValueError:
-                raise ValueError(f"'{cell[:40]}' in the column '{name}' is no number") from None
-    ExampleBody.model_validate({"text": row["text"] or "", "scores": scores or {"any": 0}})
-    return {"text": row["text"], "scores": scores} if scores else {"text": row["text"]}
 
 
 def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewCalibrationBody) -> list[NewExample]:
@@ -251,18 +222,24 @@ def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewC
             [{"loc": ["examples"], "msg": f"at least {FEWEST_EXAMPLES}"}],
         )
     _every_criterion(body, rubric)
-    return [NewExample(e.text, dict(e.scores)) for e in body.examples] + cohort
+    return [_graded(e) for e in body.examples] + cohort
+
+
+def _graded(example: ExampleBody) -> NewExample:
+    second, groups = example.scores_2 or None, example.groups or None
+    return NewExample(example.text, dict(example.scores), scores_2=second, groups=groups)
 
 
 def _wrong_scores(n: int, example: ExampleBody, scales: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     wrong = []
-    for name, score in example.scores.items():
+    given = [("scores", example.scores), ("scores_2", example.scores_2 or {})]
+    for rater, name, score in ((rater, *each) for rater, scores in given for each in scores.items()):
         scale = scales.get(name)
         if scale is None:
-            wrong.append({"loc": ["examples", n, "scores", name], "msg": f"the rubric has {', '.join(scales)}"})
+            wrong.append({"loc": ["examples", n, rater, name], "msg": f"the rubric has {', '.join(scales)}"})
         elif not scale["min"] <= score <= scale["max"]:
             message = f"{score:g} is not on the scale {scale['min']:g} to {scale['max']:g}"
-            wrong.append({"loc": ["examples", n, "scores", name], "msg": message})
+            wrong.append({"loc": ["examples", n, rater, name], "msg": message})
     return wrong
 
 

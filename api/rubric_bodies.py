@@ -14,6 +14,7 @@ Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^@/\s][^@/\r\n\t]*$"), Clean]
 Description = Annotated[str, StringConstraints(max_length=5000), Clean]
 Prompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
+GroupWord = Annotated[str, StringConstraints(min_length=1, max_length=100), Clean, AfterValidator(not_blank)]
 MAX_STEPS = 10_000
 
 
@@ -119,7 +120,10 @@ class RubricQuery(BaseModel):
 
 
 class ReportQuery(RubricQuery):
-    format: Literal["json", "html"] | None = None
+    format: Literal["json", "html"] | None = Field(None, description="else the Accept header decides")
+    calibration: str | None = Field(
+        None, max_length=100, description="whose report; else the active one, the newest, the head that comes along"
+    )
 
 
 class RubricBody(BaseModel):
@@ -144,6 +148,21 @@ class ExampleBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)]
     scores: dict[str, Number] = Field(min_length=1, max_length=50)
+    scores_2: dict[str, Number] | None = Field(
+        None,
+        max_length=50,
+        description="a second rater's scores, of criteria that the first has scored; for the report",
+    )
+    groups: dict[GroupWord, GroupWord] | None = Field(
+        None, max_length=10, description='groups that the student belongs to, {"gender": "F"}; for the report alone'
+    )
+
+    @model_validator(mode="after")
+    def _scored_twice(self) -> Self:
+        alone = [name for name in self.scores_2 or {} if name not in self.scores]
+        if alone:
+            raise ValueError(f"a second rater has scored {', '.join(alone)[:200]}, and no first one")
+        return self
 
 
 class CohortText(BaseModel):
@@ -193,6 +212,22 @@ class CalibrationList(BaseModel):
 
 class ForceQuery(BaseModel):
     force: bool = False
+
+
+class ReportBody(BaseModel):
+    """How well a head agrees with people: figures by criterion, in RSMTool's names (docs/grading.md)."""
+
+    kind: Literal["calibration", "default_head"]
+    rubric: dict[str, Any]
+    calibration: dict[str, Any] | None
+    head: str | None
+    note: str | None
+    bars: dict[str, float] = Field(description="the testing industry's: Williamson, Xi & Breyer 2012; ETS")
+    misses: list[dict[str, Any]] = Field(description="which figures miss their bar")
+    form: int | None = Field(description="of the figures; a later one may hold others")
+    criteria: dict[str, Any]
+    overall: dict[str, Any] | None
+    default_head: dict[str, Any] | None = Field(description="the card of the head that comes along, when it grades")
 
 
 class RegradeBody(BaseModel):

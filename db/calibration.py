@@ -44,11 +44,16 @@ class Calibration(Base):
     head: Mapped[bytes | None]  # safetensors
     sha256: Mapped[str | None]
     card: Mapped[dict[str, Any] | None]  # what the head's numbers mean, and the figures of its agreement
+    # Figures and points of each criterion (worker/report): too much to come along with every list.
+    report: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     error: Mapped[dict[str, Any] | None]
 
 
 class Example(Base):
-    """A submission that a calibration learns from; `scores` by criterion, null for one of the cohort."""
+    """A submission that a calibration learns from; `scores` by criterion, null for one of the cohort.
+
+    `scores_2` of a second rater and `groups` (of the student, such as gender) teach nothing: the report is made with them.
+    """
 
     __tablename__ = "example"
     calibration_id: Mapped[uuid.UUID] = mapped_column(
@@ -57,3 +62,5 @@ class Example(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     submission_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("submission.id"), index=True)
     scores: Mapped[dict[str, Any] | None]
+    scores_2: Mapped[dict[str, Any] | None]
+    groups: Mapped[dict[str, Any] | None]

@@ -35,8 +35,8 @@ WHERE id = :id AND state = 'running' AND worker = :worker
 """)
 FINISH = text("""
 UPDATE calibration SET state = :state, lease_until = NULL, finished_at = clock_timestamp(), revision = :revision,
-    head = :head, sha256 = :sha256, card = CAST(:card AS jsonb), error = CAST(:error AS jsonb),
-    embedded = examples + cohort
+    head = :head, sha256 = :sha256, card = CAST(:card AS jsonb), report = CAST(:report AS jsonb),
+    error = CAST(:error AS jsonb), embedded = examples + cohort
 WHERE id = :id AND state = 'running' AND worker = :worker
 """)
 TAKE_BACK = text("""
@@ -54,7 +54,8 @@ RETURNING id, queue
 """)
 UNSENT = text("UPDATE calibration SET dispatched_at = NULL WHERE id = ANY(:ids) AND state = 'queued'")
 TEXTS = text("""
-SELECT e.position, e.submission_id, s.text, coalesce(s.prompt, r.prompt) AS prompt, e.scores
+SELECT e.position, e.submission_id, s.text, coalesce(s.prompt, r.prompt) AS prompt, e.scores, e.scores_2,
+    e.groups
 FROM example e JOIN submission s ON s.id = e.submission_id JOIN calibration c ON c.id = e.calibration_id
 JOIN rubric r ON r.id = c.rubric_id
 WHERE e.calibration_id = :id AND s.erased_at IS NULL ORDER BY e.position
@@ -68,6 +69,8 @@ class NewExample:
     text: str = ""
     scores: dict[str, float] | None = None
     submission_id: uuid.UUID | None = None
+    scores_2: dict[str, float] | None = None  # a second rater's
+    groups: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Lesson:
     text: str
     prompt: str | None
     scores: dict[str, float] | None
+    scores_2: dict[str, float] | None = None
+    groups: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Made:
     head: bytes | None = None
     sha256: str | None = None
     card: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -109,9 +115,12 @@ def begin(
     session.add_all(new.values())
     session.flush()
     session.add_all(
-        Example(calibration_id=made.id, position=n, submission_id=e.submission_id or new[n].id, scores=e.scores)
+        Example(
+            calibration_id=made.id, position=n, submission_id=e.submission_id or new[n].id, scores=e.scores,
+            scores_2=e.scores_2, groups=e.groups,
+        )
         for n, e in enumerate(examples)
-    )
+    )  # fmt: skip
     session.flush()
     return made
 
@@ -149,6 +158,7 @@ def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made)
         "head": made.head,
         "sha256": made.sha256,
         "card": json.dumps(made.card),
+        "report": json.dumps(made.report) if made.report else None,
         "error": json.dumps(made.error) if made.error else None,
     }
     session.execute(FINISH, {"id": calibration_id, "worker": worker, **values})
@@ -197,6 +207,12 @@ def list_calibrations(session: Session, tenant_id: uuid.UUID, rubric: Rubric) ->
 def active_calibration(session: Session, rubric_id: uuid.UUID) -> Calibration | None:
     """The calibration that a rubric version uses now."""
     return session.scalar(select(Calibration).where(Calibration.rubric_id == rubric_id, Calibration.active))
+
+
+def newest_made(session: Session, rubric_id: uuid.UUID) -> Calibration | None:
+    """The newest calibration of a rubric version that has a head."""
+    made = select(Calibration).where(Calibration.rubric_id == rubric_id, Calibration.state == "succeeded")
+    return session.scalar(made.order_by(Calibration.id.desc()).limit(1))
 
 
 def activate(session: Session, calibration: Calibration) -> None:

@@ -23,6 +23,7 @@ from worker.head.taught import packed
 from worker.head.teaching import Criterion, teach
 from worker.marking import Marker
 from worker.reading import as_kept
+from worker.reporting import calibration_report, scores_of
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class Calibrating:
         standing = self.marker.standing
         assert standing is not None  # noqa: S101 - _go_on has seen to it
         wanted = [_criterion(c) for c in rubric.criteria]
-        numbers, predicted = teach(np.hstack([rows, counted]), counted.shape[1], scores, wanted, standing)
+        inputs, width = np.hstack([rows, counted]), counted.shape[1]
+        numbers, predicted = teach(inputs, width, scores, wanted, standing)
         data, sha256 = packed(numbers)
         before = self._before(rubric, lessons, rows, counted) if graded else None
         card = {
@@ -118,7 +120,8 @@ class Calibrating:
                 "words_sd": round(float(np.expm1(counted[:, 0]).std()), 1),
             },
         }
-        return Made(self.marker.revision, data, sha256, card)
+        report = calibration_report(rubric.criteria, lessons, inputs, width, predicted, numbers, wanted, standing)
+        return Made(self.marker.revision, data, sha256, card, report)
 
     def _before(
         self, rubric: Rubric, lessons: list[Lesson], rows: NDArray[np.float64], counted: NDArray[np.float64]
@@ -145,8 +148,7 @@ def _criterion(stored: dict[str, Any]) -> Criterion:
 
 def _scores(lessons: Sequence[Lesson], rubric: Rubric) -> NDArray[np.float64]:
     """(n, C) on the rubric's scales; NaN where nobody graded."""
-    names = [c["name"] for c in rubric.criteria]
-    return np.array([[(each.scores or {}).get(name, np.nan) for name in names] for each in lessons], np.float64)
+    return scores_of([each.scores for each in lessons], [c["name"] for c in rubric.criteria])
 
 
 def _figures(

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Places = NDArray[np.int64]
 
 # A scale without steps is compared in this many: kappa needs categories.
 STEPS = 20
+# Kappa's table has a row and a column for each category; a scale with more of them is compared in about this many.
+MOST = 1000
 
 
 def agreement_of(criteria: Sequence[dict[str, Any]], human: Array, unit: Array) -> dict[str, dict[str, Any]]:
@@ -42,22 +45,39 @@ def step_of(criterion: dict[str, Any], human: Array) -> float:
 
 def figures(human: Array, machine: Array, low: float, high: float, step: float) -> dict[str, Any]:
     """QWK of both rounded to steps (scikit-learn's), Pearson's r, SMD = (M - H) / sd(H), exact and adjacent agreement."""
-    places = [
-        np.clip(np.rint((each - low) / step), 0, round((high - low) / step)).astype(int) for each in (human, machine)
-    ]
+    places = places_of(human, low, high, step), places_of(machine, low, high, step)
     apart = np.abs(places[0] - places[1])
-    same = np.ptp(places[0]) == 0 and np.ptp(places[1]) == 0
+    agreed = kappa(*places, "quadratic")
     spread = float(human.std(ddof=1)) if len(human) > 1 else 0.0
     varies = spread > 0 and float(machine.std()) > 0
     return {
         "n": len(human),
-        "qwk": None if same else round(float(cohen_kappa_score(*places, weights="quadratic")), 3),
+        "qwk": None if agreed is None else round(agreed, 3),
         "pearson": round(float(np.corrcoef(human, machine)[0, 1]), 3) if varies else None,
         "smd": round(float(machine.mean() - human.mean()) / spread, 3) if spread else None,
         "exact": round(float((apart == 0).mean()), 3),
         "adjacent": round(float((apart <= 1).mean()), 3),
         "rmse": round(float(np.sqrt(np.mean((human - machine) ** 2))), 4),
     }
+
+
+def places_of(scores: Array, low: float, high: float, step: float) -> Places:
+    """Scores as the numbers of their steps, from 0."""
+    return np.clip(np.rint((scores - low) / step), 0, round((high - low) / step)).astype(np.int64)
+
+
+def kappa(one: Places, other: Places, weights: str | None = None) -> float | None:
+    """Cohen's kappa (scikit-learn's) of numbers of steps; None when neither varies.
+
+    Steps that nobody gave are categories too: without them, quadratic weights would take the ends of a gap for neighbours.
+    """
+    low, high = min(one.min(), other.min()), max(one.max(), other.max())
+    if np.ptp(one) == 0 and np.ptp(other) == 0:
+        return None
+    coarse = 1 + int(high - low) // MOST
+    first, second = (one - low) // coarse, (other - low) // coarse
+    labels = np.arange((high - low) // coarse + 1)
+    return float(cohen_kappa_score(first, second, labels=labels, weights=weights))
 
 
 def mean_kappa(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> float | None:

@@ -132,7 +132,7 @@ def teach(
     predicted = np.full(unit.shape, np.nan)
     kernel = Kernel(x[graded], standing, surface) if len(graded) else None
     columns: list[Fitted | None] = [None] * len(criteria)
-    for known, same in _alike(unit[graded]):
+    for known, same in alike(unit[graded]):
         if kernel is not None and len(known):
             y, stretch = unit[np.ix_(graded[known], same)], [criteria[k].stretch for k in same]
             predicted[np.ix_(graded[known], same)] = cross_validated(kernel, known, y, stretch)
@@ -148,7 +148,7 @@ def teach(
     return Numbers(baseline.mean, baseline.scale, weights, bias, metric, centres, alphas, half, far), predicted
 
 
-def _alike(unit: Array) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def alike(unit: Array) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Criteria that the same examples grade, with these examples' places: they share a fit's costly part."""
     patterns: dict[bytes, list[int]] = {}
     for k in range(unit.shape[1]):
@@ -177,14 +177,25 @@ def _by_standing(criterion: Criterion, standing: Standing, x: Array, graded: int
 def cross_validated(kernel: Kernel, rows: NDArray[np.int64], y: Array, stretch: Sequence[bool]) -> Array:
     """(m, C) predictions of each row by a head that was fitted, amplitude and stretch included, without its fold."""
     out = np.zeros(y.shape)
-    folds = KFold(min(len(rows), FOLDS if len(rows) >= 50 else 10), shuffle=True, random_state=0)
+    folds = KFold(folds_of(len(rows)), shuffle=True, random_state=0)
     for train, test in folds.split(rows):
-        fitted = kernel.fit(rows[train], y[train], stretch)
-        held = kernel.x[rows[test]]
-        near = similarity(held * kernel.radial, kernel.x[rows[train]] * kernel.radial)
-        for k, each in enumerate(fitted):
-            out[test, k] = held @ each.weights + each.bias + near @ each.alphas
-    return np.clip(out, 0, 1)
+        out[test] = held_out(kernel, rows[train], rows[test], y[train], stretch)
+    return out
+
+
+def held_out(
+    kernel: Kernel, train: NDArray[np.int64], test: NDArray[np.int64], y: Array, stretch: Sequence[bool]
+) -> Array:
+    """(t, C) predictions, from 0 to 1, of the rows `test` by a head fitted on the rows `train`, whose scores are `y`."""
+    held = kernel.x[test]
+    near = similarity(held * kernel.radial, kernel.x[train] * kernel.radial)
+    columns = [held @ each.weights + each.bias + near @ each.alphas for each in kernel.fit(train, y, stretch)]
+    return np.clip(np.stack(columns, axis=1), 0, 1)
+
+
+def folds_of(count: int) -> int:
+    """Into how many parts so many graded examples are cut to predict each by a head that has not seen it."""
+    return min(count, FOLDS if count >= 50 else 10)
 
 
 def _half_widths(unit: Array, predicted: Array, criteria: Sequence[Criterion], standing: Standing) -> Array:
@@ -193,18 +204,19 @@ def _half_widths(unit: Array, predicted: Array, criteria: Sequence[Criterion], s
     for k, criterion in enumerate(criteria):
         known = ~np.isnan(predicted[:, k])
         if known.any():
-            half.append(_conformal(unit[known, k] - predicted[known, k]))
+            half.append(conformal(unit[known, k] - predicted[known, k]))
         else:
             half.append(float(standing.half_widths @ column_of(criterion.measures)))
     both = ~np.isnan(predicted).any(axis=1)
     weights = np.array([c.weight for c in criteria]) / sum(c.weight for c in criteria)
-    whole = _conformal((unit[both] - predicted[both]) @ weights) if both.sum() > 9 else float(np.mean(half))
+    whole = conformal((unit[both] - predicted[both]) @ weights) if both.sum() > 9 else float(np.mean(half))
     return np.array([*half, whole])
 
 
-def _conformal(residuals: Array) -> float:
+def conformal(residuals: Array, confidence: float = CONFIDENCE) -> float:
+    """The half width (crepes) that holds this share of residuals like these; they are from -1 to 1."""
     fitted = ConformalRegressor().fit(np.abs(residuals))
-    ends = fitted.predict_int(np.zeros(1), confidence=CONFIDENCE, y_min=-1.0, y_max=1.0)
+    ends = fitted.predict_int(np.zeros(1), confidence=confidence, y_min=-1.0, y_max=1.0)
     return float((ends[0, 1] - ends[0, 0]) / 2)
 
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from db.calibration import Calibration
+from db.calibration import Calibration, Example
 
 SIX = {"name": "Structure", "min": 0, "max": 6, "step": 1}
 PATH = "/v1/rubrics/essay/calibrations"
@@ -45,6 +45,28 @@ def test_a_csv_has_a_row_an_example_and_rows_without_scores_are_the_cohort(api):
     assert (answer.status_code, answer.json["examples"], answer.json["cohort"]) == (202, 10, 1)
 
 
+def test_a_second_rater_and_groups_come_with_json_and_with_csv(api, database):
+    body = [{**e, "scores_2": {"Structure": 4}, "groups": {"gender": "F"}} for e in examples(10)]
+    rows = "text,Structure,Structure_2,group:gender\n" + "a,3,4,F\n" * 10 + "ungraded,,,M\n"
+    for answer in (
+        api("POST", PATH, json={"examples": body}),
+        api("POST", PATH, data=rows.encode(), content_type="text/csv"),
+    ):
+        assert answer.status_code == 202
+        with database.session() as session:
+            kept = session.get_one(Example, (uuid.UUID(answer.json["id"]), 0))
+            assert (kept.scores, kept.scores_2, kept.groups) == ({"Structure": 3}, {"Structure": 4}, {"gender": "F"})
+
+
+def test_a_criterion_whose_name_looks_like_a_second_rater_keeps_its_column(api, database):
+    api("POST", "/v1/rubrics", json={"name": "two", "criteria": [SIX, {**SIX, "name": "Structure_2"}]})
+    rows = "text,Structure,Structure_2\n" + "a,3,4\n" * 10
+    answer = api("POST", "/v1/rubrics/two/calibrations", data=rows.encode(), content_type="text/csv")
+    with database.session() as session:
+        kept = session.get_one(Example, (uuid.UUID(answer.json["id"]), 0))
+        assert (kept.scores, kept.scores_2) == ({"Structure": 3, "Structure_2": 4}, None)
+
+
 def test_a_class_of_long_essays_fits_into_one_request(api):
     long = [{"text": "word " * 30_000, "scores": {"Structure": n % 7}} for n in range(40)]  # 6 MB
     assert api("POST", PATH, json={"examples": long}).status_code == 202
@@ -63,6 +85,13 @@ def test_twenty_ungraded_submissions_are_enough_on_their_own(api):
         ("nothing", {}, "at least 10"),
         ("a score off the scale", {"examples": examples(10, 7)}, "not on the scale 0 to 6"),
         ("another criterion", {"examples": [{"text": "a", "scores": {"Wit": 1}}] * 10}, "the rubric has Structure"),
+        (
+            "a second rater off the scale",
+            {"examples": [{**e, "scores_2": {"Structure": 9}} for e in examples(10)]},
+            "9",
+        ),
+        ("a second rater alone", {"examples": [{**e, "scores_2": {"Wit": 1}} for e in examples(10)]}, "no first one"),
+        ("an empty group", {"examples": [{**e, "groups": {"gender": " "}} for e in examples(10)]}, "empty"),
         ("an empty text", {"examples": [{"text": " ", "scores": {"Structure": 1}}] * 10}, "empty"),
         ("another tenant's batch", {"cohort": {"batch": str(uuid.uuid4())}}, "at least 20"),
     ],

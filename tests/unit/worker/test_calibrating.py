@@ -82,6 +82,35 @@ def test_a_calibration_is_made_and_scores_its_criterion(database, tenant, rubric
     assert Grading(database, marker_of(database, FakeEngine()), settings, "w").chunk([job]) == 1
 
 
+def test_a_calibration_has_a_report_of_its_held_out_scores_with_second_rater_and_groups(database, tenant, rubric):
+    examples = [
+        NewExample(text, {"Wit": n % 7.0}, scores_2={"Wit": min(6.0, n % 7 + n % 2)}, groups={"form": "ab"[n % 2]})
+        for n, text in enumerate(TEXTS)
+    ]
+    with database.session() as session:
+        made = calibrations.begin(session, tenant, rubric, "fake", "fake.any.bulk", examples).id
+    worker(database).step(made)
+    with database.session() as session:
+        found = session.get_one(Calibration, made)
+        wit, agreement = found.report["criteria"]["Wit"], found.card["agreement"]["Wit"]
+    assert (wit["n"], wit["human_human"]["N"], len(wit["points"])) == (14, 14, 14)
+    assert wit["raw_trim_round"]["wtkappa"] == pytest.approx(agreement["qwk"], abs=1e-3)
+    assert wit["raw_trim"]["RMSE"] == pytest.approx(agreement["rmse"], abs=1e-3)
+    assert {g: each["n"] for g, each in wit["subgroups"]["form"]["groups"].items()} == {"a": 7, "b": 7}
+    assert [each["examples"] for each in wit["learning_curve"]] == [10, 13]
+
+
+def test_a_calibration_by_a_cohort_alone_has_no_report(database, tenant, rubric):
+    with database.session() as session:
+        known = session.get_one(Rubric, rubric.id)
+        cohort = [NewExample(f"{text} {k}") for k in range(2) for text in TEXTS]
+        made = calibrations.begin(session, tenant, known, "fake", "fake.any.bulk", cohort).id
+    worker(database).step(made)
+    with database.session() as session:
+        found = session.get_one(Calibration, made)
+        assert (found.state, found.report) == ("succeeded", None)
+
+
 def test_a_message_that_comes_twice_finds_nothing_to_do(database, tenant, rubric):
     made = begin(database, tenant, rubric, TEXTS)
     worker(database).step(made)
