@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from worker.engine.base import Engine
     from worker.settings import WorkerSettings
 
-UNCALIBRATED = "this checkpoint grades by its own outputs, and calibrations stand on a head for its hidden states: fit one with `{}`"
+UNCALIBRATED = (
+    "this checkpoint grades by its own outputs, and calibrations need a head for its hidden states: fit one with `{}`"
+)
 
 
 @dataclass(frozen=True)
