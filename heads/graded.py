@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FEWEST = 20
+STEPS = (1.0, 0.5, 0.25)
 LONGEST_CELL = 50_000_000
 PLAIN = ("text", "prompt", "assignment")
 Rows = Sequence[tuple[int, dict[str, str]]]
@@ -40,6 +41,7 @@ class Graded:
     scores: NDArray[np.float64]  # (n, C)
     low: float
     high: float
+    step: float | None  # of the scale as people used it; None if it has none
     sha256: str  # of the file
     notes: tuple[str, ...]  # what was assumed, for people
 
@@ -51,7 +53,7 @@ class Graded:
     @property
     def scales(self) -> list[dict[str, object]]:
         """The criteria as agreement is reckoned on them."""
-        return [{"name": name, "min": self.low, "max": self.high} for name in self.criteria]
+        return [{"name": name, "min": self.low, "max": self.high, "step": self.step} for name in self.criteria]
 
 
 def read_graded(file: Path, low: float | None = None, high: float | None = None, fewest: int = FEWEST) -> Graded:
@@ -88,14 +90,14 @@ def read_graded(file: Path, low: float | None = None, high: float | None = None,
     groups = np.array([row.get("assignment", "").strip() or p or "" for (_, row), p in zip(rows, prompts, strict=True)])
     texts = [row["text"] for _, row in rows]
     sha256 = hashlib.sha256(data).hexdigest()
-    return Graded(texts, prompts, groups, criteria, scores, bottom, top, sha256, tuple(notes))
+    return Graded(texts, prompts, groups, criteria, scores, bottom, top, _step(points - bottom), sha256, tuple(notes))
 
 
 def _rows(body: str) -> tuple[Rows, list[str]]:
     """The rows with their numbers, as spreadsheets count them, and the names of the columns."""
     csv.field_size_limit(LONGEST_CELL)
     try:
-        header, *cells = [row for row in csv.reader(io.StringIO(body, newline=""), strict=True)] or [[]]
+        header, *cells = list(csv.reader(io.StringIO(body, newline=""), strict=True)) or [[]]
     except csv.Error as error:
         raise BadData(f"this is not a CSV: {error}") from error
     columns = [name.strip() for name in header]
@@ -137,6 +139,11 @@ def _within(points: NDArray[np.float64], rows: Rows, columns: list[str], low: fl
     for k, column in np.argwhere((points < low) | (points > high)):
         where = f"row {rows[k][0]}, column '{columns[column]}'"
         raise BadData(f"{where}: {points[k, column]:g} is outside the scale, {low:g} to {high:g}")
+
+
+def _step(above: NDArray[np.float64]) -> float | None:
+    known = above[~np.isnan(above)]
+    return next((step for step in STEPS if np.allclose(known / step, np.rint(known / step))), None)
 
 
 def _mean(points: NDArray[np.float64], chosen: list[bool]) -> NDArray[np.float64]:

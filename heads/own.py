@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -132,12 +133,14 @@ def learned_from(graded: Graded, settings: WorkerSettings, engine: Engine) -> bo
 
 
 def table_of(agreement: dict[str, dict[str, Any]], covered: dict[str, dict[str, float]], title: str) -> Table:
-    """A row a criterion; `covered` is the share of human scores inside the intervals."""
-    table = Table("criterion", *FIGURES, "in interval", "its width", title=title, header_style="bold")
+    """A row a criterion, and in it the share of human scores `inside` the intervals, whose `width` is of the scale."""
+    table = Table(title=title, header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
+    for column in ("criterion", *FIGURES, "inside", "width"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "criterion" else "right")
     for name, row in agreement.items():
         inside = covered[name]
         figures = [row[key] for key in FIGURES] + [inside["coverage"], inside["width"]]
-        table.add_row(name, *("-" if value is None else f"{value:g}" for value in figures))
+        table.add_row(name, *("-" if value is None else f"{value:.3g}" for value in figures))
     return table
 
 
