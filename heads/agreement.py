@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from heads.corpora import CRITERIA, Corpus
+from heads.corpora import Corpus
+from worker.head.traits import CRITERIA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

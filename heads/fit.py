@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from broker.settings import EMBEDDED_MODEL
 from heads.agreement import by_assignment, coverage, means
-from heads.corpora import CRITERIA, Corpus, asap, ellipse
+from heads.corpora import Corpus, asap, ellipse
 from heads.embed import embed
 from heads.ridge import FOLDS, fit, fit_topic, overall_of, stretched, with_intervals
 from heads.standing import fit_standing, measured_standing, write_standing
@@ -22,6 +22,7 @@ from worker.engine.source import EMBEDDED_REVISION
 from worker.head import Evidence, Head, gather
 from worker.head.ridge import gate
 from worker.head.store import HERE, write_head
+from worker.head.traits import CRITERIA
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from worker.engine import Engine, load_engine
 from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import ModelUnavailable
 from worker.head import gather, load_default
-from worker.head.agreement import agreement_of
+from worker.head.agreement import agreement_of, mean_kappa
 from worker.head.choice import choose
 from worker.head.home import OWN, add_version, folder_of, newest
 from worker.head.ridge import NEUTRAL_TOPIC, Head
@@ -35,7 +35,8 @@ from worker.settings import WorkerSettings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIGURES = ("n", "qwk", "pearson", "smd", "rmse", "exact", "adjacent")
+# The figures of agreement, by the word that heads their column.
+FIGURES = {"n": "n", "qwk": "QWK", "pearson": "r", "smd": "SMD", "rmse": "RMSE", "exact": "exact", "adjacent": "adj."}
 # Kappa below which a head is hardly better than chance.
 POOR = 0.3
 
@@ -46,18 +47,22 @@ def run_fit(given: argparse.Namespace, console: Console) -> None:
     tell(graded, console)
     settings, engine = opened(given)
     read = embedded(graded, engine, settings)
-    default = (engine.model, engine.revision) == (EMBEDDED_MODEL, EMBEDDED_REVISION)
-    topic, taught = topic_of(read, load_default(EMBEDDED_MODEL, EMBEDDED_REVISION).topic if default else NEUTRAL_TOPIC)
+    default = the_one_that_comes_along(engine)
+    topic, taught = topic_of(read, default.topic if default else NEUTRAL_TOPIC)
     with console.status("fitting"):
         head, measured = refit(read, engine, topic)
         standing = refit_standing(read, engine)
+    console.print(table_of(measured["agreement"], measured["coverage"], "5-fold cross-validated"))
+    if default:
+        measured["default"], covered = compared(default, read)
+        console.print(table_of(measured["default"], covered, "the head that comes along, on the same essays"))
+        _not_worse(measured, given.force)
 
     def write(folder: Path, version: int) -> None:
         write_head(_numbered(head, version), folder, card_of(graded, measured, taught, engine))
         write_standing(standing, folder)
 
     version = add_version(settings.home, engine.model, engine.revision, write)
-    console.print(table_of(measured["agreement"], measured["coverage"], "5-fold cross-validated"))
     kappas = [each["qwk"] for each in measured["agreement"].values() if each["qwk"] is not None]
     if not kappas or float(np.mean(kappas)) < POOR:
         console.print("[yellow]It hardly agrees with your scores: more essays may help, or another model.[/yellow]")
@@ -71,21 +76,48 @@ def run_evaluate(given: argparse.Namespace, console: Console) -> None:
     tell(graded, console)
     settings, engine = opened(given)
     head = choose(engine, settings).head
-    shared = [name for name in graded.criteria if name in head.criteria]
-    if not shared:
-        raise BadData(f"{head.name}@{head.version} scores {', '.join(head.criteria)}: the data has none of these")
+    shared = shared_of(head, graded)
     if shared != list(graded.criteria):
         console.print(f"{head.name}@{head.version} scores only {', '.join(shared)} of these")
     if learned_from(graded, settings, engine):
         console.print(
             "[yellow]The head was fitted on this very file: its card has the cross-validated figures.[/yellow]"
         )
-    done = head.predict(embedded(graded, engine, settings).evidence)
+    figures = compared(head, embedded(graded, engine, settings))
+    console.print(table_of(*figures, f"{engine.model}, {head.name}@{head.version}"))
+
+
+def shared_of(head: Head, graded: Graded) -> list[str]:
+    """The criteria that both have."""
+    shared = [name for name in graded.criteria if name in head.criteria]
+    if not shared:
+        raise BadData(f"{head.name}@{head.version} scores {', '.join(head.criteria)}: the data has none of these")
+    return shared
+
+
+def compared(head: Head, read: Read) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
+    """Agreement and coverage of a head on graded essays, for the criteria that both have."""
+    graded, done = read.graded, head.predict(read.evidence)
+    shared = shared_of(head, graded)
     ours, theirs = [head.criteria.index(c) for c in shared], [graded.criteria.index(c) for c in shared]
     scales = [graded.scales[k] for k in theirs]
     agreement = agreement_of(scales, graded.scores[:, theirs], done.scores[:, ours])
-    covered = coverage(graded.unit[:, theirs], done.low[:, ours], done.high[:, ours], shared)
-    console.print(table_of(agreement, covered, f"{engine.model}, {head.name}@{head.version}"))
+    return agreement, coverage(graded.unit[:, theirs], done.low[:, ours], done.high[:, ours], shared)
+
+
+def the_one_that_comes_along(engine: Engine) -> Head | None:
+    """The default head, if this is its encoder: the only one that has surely not learned from the essays at hand."""
+    known = EMBEDDED_MODEL, EMBEDDED_REVISION
+    return load_default(*known) if (engine.model, engine.revision) == known else None
+
+
+def _not_worse(measured: dict[str, Any], force: bool) -> None:
+    now, then = (mean_kappa(measured[a], measured[b]) for a, b in (("agreement", "default"), ("default", "agreement")))
+    if now is not None and then is not None and now < then and not force:
+        raise BadData(
+            f"the new head would agree worse with your scores (mean QWK {now:.2f}) than the one that comes along "
+            f"({then:.2f}), which stays in use: fit on more essays, or say --force"
+        )
 
 
 def opened(given: argparse.Namespace) -> tuple[WorkerSettings, Engine]:
@@ -135,7 +167,7 @@ def learned_from(graded: Graded, settings: WorkerSettings, engine: Engine) -> bo
 def table_of(agreement: dict[str, dict[str, Any]], covered: dict[str, dict[str, float]], title: str) -> Table:
     """A row a criterion, and in it the share of human scores `inside` the intervals, whose `width` is of the scale."""
     table = Table(title=title, header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
-    for column in ("criterion", *FIGURES, "inside", "width"):
+    for column in ("criterion", *FIGURES.values(), "inside", "width"):
         table.add_column(column, no_wrap=True, justify="left" if column == "criterion" else "right")
     for name, row in agreement.items():
         inside = covered[name]
@@ -164,6 +196,8 @@ def main() -> None:
         each.add_argument("--min", type=float)
         each.add_argument("--max", type=float)
         each.set_defaults(run=run)
+        if name == "fit":
+            each.add_argument("--force", action="store_true")
     given = parser.parse_args()
     try:
         given.run(given, Console())

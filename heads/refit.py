@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from heads.agreement import coverage
-from heads.corpora import CRITERIA, Corpus
+from heads.corpora import Corpus
 from heads.fit import held_out, stretch_values, topic_pairs
 from heads.graded import BadData, Graded
 from heads.ridge import CONFIDENCE, EDGES, FOLDS, fit, fit_topic, stretched, with_intervals
@@ -21,6 +21,7 @@ from worker.head.checkpoint import checkpoint_head
 from worker.head.home import OWN
 from worker.head.ridge import NEUTRAL_TOPIC, gate
 from worker.head.standing import COLUMNS, Standing
+from worker.head.traits import CRITERIA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,11 @@ from safetensors.numpy import save
 from sklearn.linear_model import Ridge
 
 from heads.agreement import by_assignment, means
-from heads.corpora import CRITERIA, Corpus
+from heads.corpora import Corpus
 from worker.head.evidence import Evidence
 from worker.head.standing import COLUMNS, FILE, Baseline, Standing, baseline_of
 from worker.head.teaching import Criterion, teach
+from worker.head.traits import CRITERIA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -45,24 +45,25 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
 
 @heads.command()
 @shared
-def fit(home: Path | None, **given: Any) -> None:
+@click.option("--force", is_flag=True, help="even if it agrees worse than the head that comes along")
+def fit(home: Path | None, force: bool, **given: Any) -> None:
     """Fit a head for a model on your own graded essays; workers that start later grade with it."""
-    _run("fit", home, given)
+    _run("fit", home, given, ["--force"] if force else [])
 
 
 @heads.command()
 @shared
 def evaluate(home: Path | None, **given: Any) -> None:
     """Grade essays with the head in use, and say how well it agrees with their scores."""
-    _run("evaluate", home, given)
+    _run("evaluate", home, given, [])
 
 
-def _run(name: str, home: Path | None, given: dict[str, Any]) -> None:
+def _run(name: str, home: Path | None, given: dict[str, Any], arguments: list[str]) -> None:
     missing = missing_of(NEEDED)
     if missing:
         raise ClientError(f"this needs {', '.join(missing)}: pip install 'gradeline[worker,heads]'")
     options = {"--min": given.pop("low"), "--max": given.pop("high"), **{f"--{k}": v for k, v in given.items()}}
-    arguments = [f"{option}={value}" for option, value in options.items() if value is not None]
+    arguments += [f"{option}={value}" for option, value in options.items() if value is not None]
     settings = {**os.environ, "GRADELINE_HOME": str(open_home(home).path)}
     done = subprocess.run([sys.executable, "-m", "heads.own", name, *arguments], env=settings, check=False)
     if done.returncode:

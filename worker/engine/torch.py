@@ -96,7 +96,7 @@ class TorchEngine:
             save_tokenizer(source.folder, Path(made))
             self._tokens = Tokens(Path(made) / "tokenizer.json", config, settings.window_overlap)
         self.window = self._tokens.window
-        model = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))
+        model: Any = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))
         if self.outputs:
             # Causal classifiers read at the last token that is no padding, and must know it by its id.
             model.config.pad_token_id = self._tokens.pad

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from gradeline.cli import commands
 from gradeline.cli.heads import missing_of
+from heads.graded import BadData
+from heads.own import _not_worse
 from tests.unit.worker.engine.test_checkpoints import RUBRIC, mark, settings, text
 from tests.unit.worker.engine.tiny import make
 from worker.child import load_marker
@@ -58,7 +60,7 @@ def fitted(tmp_path_factory):
 def test_a_model_that_could_not_grade_grades_by_its_own_head_after_it_was_fitted(fitted):
     home, model, before, printed, _ = fitted
     assert mark(before, text(50)).error["code"] == "model_unavailable"
-    assert "60/60" in printed and "own@1" in printed and "qwk" in printed
+    assert "60/60" in printed and "own@1" in printed and "QWK" in printed
     marker = load_marker(settings(home, model, engine="torch"), "w")
     short, long = (mark(marker, text(words), RUBRIC[:2]).result for words in (15, 190))
     assert long["scored_by"]["head"] == "own@1" and not long["degraded"]
@@ -92,7 +94,7 @@ def test_the_card_says_what_was_measured_and_on_what(fitted):
 def test_evaluating_measures_the_head_in_use_and_says_if_it_knows_the_data(fitted):
     again = fitted[-1]
     assert again.returncode == 0, again.stderr
-    assert "own@1" in again.stdout and "adjacent" in again.stdout and "very file" in again.stdout
+    assert "own@1" in again.stdout and "adj." in again.stdout and "very file" in again.stdout
 
 
 def test_fitting_again_makes_the_next_version_and_the_newest_is_used(tmp_path):
@@ -149,3 +151,11 @@ def test_the_commands_say_what_they_need():
     done = CliRunner().invoke(commands, ["heads", "fit"])
     assert done.exit_code == 2 and "--data" in done.output
     assert missing_of(("json", "no_such_module")) == ["no_such_module"]
+
+
+def test_a_head_that_agrees_worse_than_the_one_that_comes_along_is_made_only_by_force():
+    worse = {"agreement": {"Clarity": {"qwk": 0.4}}, "default": {"Clarity": {"qwk": 0.5}}}
+    with pytest.raises(BadData, match=r"mean QWK 0\.40.*\(0\.50\).*--force"):
+        _not_worse(worse, force=False)
+    _not_worse(worse, force=True)
+    _not_worse({"agreement": worse["default"], "default": worse["agreement"]}, force=False)
