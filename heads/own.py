@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from broker.settings import EMBEDDED_MODEL
 from db.errors import GradelineError
-from heads.agreement import coverage
 from heads.embed import embed_own
-from heads.graded import BadData, Graded, read_graded
+from heads.graded import Graded, read_graded
+from heads.measuring import compared, refuse_worse, shared_of, table_of
 from heads.refit import Read, refit, refit_standing, topic_of
 from heads.standing import write_standing
 from worker.engine import Engine, load_engine
 from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import ModelUnavailable
 from worker.head import gather, load_default
-from worker.head.agreement import agreement_of, mean_kappa
 from worker.head.choice import choose
 from worker.head.home import OWN, add_version, folder_of, newest
 from worker.head.ridge import NEUTRAL_TOPIC, Head
@@ -35,8 +32,6 @@ from worker.settings import WorkerSettings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The figures of agreement, by the word that heads their column.
-FIGURES = {"n": "n", "qwk": "QWK", "pearson": "r", "smd": "SMD", "rmse": "RMSE", "exact": "exact", "adjacent": "adj."}
 # Kappa below which a head is hardly better than chance.
 POOR = 0.3
 
@@ -56,7 +51,7 @@ def run_fit(given: argparse.Namespace, console: Console) -> None:
     if default:
         measured["default"], covered = compared(default, read)
         console.print(table_of(measured["default"], covered, "the head that comes along, on the same essays"))
-        _not_worse(measured, given.force)
+        refuse_worse(measured, given.force)
 
     def write(folder: Path, version: int) -> None:
         write_head(_numbered(head, version), folder, card_of(graded, measured, taught, engine))
@@ -87,37 +82,10 @@ def run_evaluate(given: argparse.Namespace, console: Console) -> None:
     console.print(table_of(*figures, f"{engine.model}, {head.name}@{head.version}"))
 
 
-def shared_of(head: Head, graded: Graded) -> list[str]:
-    """The criteria that both have."""
-    shared = [name for name in graded.criteria if name in head.criteria]
-    if not shared:
-        raise BadData(f"{head.name}@{head.version} scores {', '.join(head.criteria)}: the data has none of these")
-    return shared
-
-
-def compared(head: Head, read: Read) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
-    """Agreement and coverage of a head on graded essays, for the criteria that both have."""
-    graded, done = read.graded, head.predict(read.evidence)
-    shared = shared_of(head, graded)
-    ours, theirs = [head.criteria.index(c) for c in shared], [graded.criteria.index(c) for c in shared]
-    scales = [graded.scales[k] for k in theirs]
-    agreement = agreement_of(scales, graded.scores[:, theirs], done.scores[:, ours])
-    return agreement, coverage(graded.unit[:, theirs], done.low[:, ours], done.high[:, ours], shared)
-
-
 def the_one_that_comes_along(engine: Engine) -> Head | None:
     """The default head, if this is its encoder: the only one that has surely not learned from the essays at hand."""
     known = EMBEDDED_MODEL, EMBEDDED_REVISION
     return load_default(*known) if (engine.model, engine.revision) == known else None
-
-
-def _not_worse(measured: dict[str, Any], force: bool) -> None:
-    now, then = (mean_kappa(measured[a], measured[b]) for a, b in (("agreement", "default"), ("default", "agreement")))
-    if now is not None and then is not None and now < then and not force:
-        raise BadData(
-            f"the new head would agree worse with your scores (mean QWK {now:.2f}) than the one that comes along "
-            f"({then:.2f}), which stays in use: fit on more essays, or say --force"
-        )
 
 
 def opened(given: argparse.Namespace) -> tuple[WorkerSettings, Engine]:
@@ -162,18 +130,6 @@ def learned_from(graded: Graded, settings: WorkerSettings, engine: Engine) -> bo
         return False
     card = json.loads((folder / f"{OWN}.json").read_text())["card"]
     return bool(card["data_sha256"] == graded.sha256)
-
-
-def table_of(agreement: dict[str, dict[str, Any]], covered: dict[str, dict[str, float]], title: str) -> Table:
-    """A row a criterion, and in it the share of human scores `inside` the intervals, whose `width` is of the scale."""
-    table = Table(title=title, header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), show_edge=False)
-    for column in ("criterion", *FIGURES.values(), "inside", "width"):
-        table.add_column(column, no_wrap=True, justify="left" if column == "criterion" else "right")
-    for name, row in agreement.items():
-        inside = covered[name]
-        figures = [row[key] for key in FIGURES] + [inside["coverage"], inside["width"]]
-        table.add_row(name, *("-" if value is None else f"{value:.3g}" for value in figures))
-    return table
 
 
 def tell(graded: Graded, console: Console) -> None:

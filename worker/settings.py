@@ -29,7 +29,7 @@ class WorkerSettings(BrokerSettings):
         True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
     )
     heads_kept: int = Field(64, ge=1, le=10_000, description="heads of calibrations that a child keeps in memory")
-    home: Path = Field(Path(".gradeline"), description="where exported models are cached")
+    home: Path = Field(Path(".gradeline"), description="where exported models are cached and own heads kept")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

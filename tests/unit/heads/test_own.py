@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from gradeline.cli import commands
 from gradeline.cli.heads import missing_of
 from heads.graded import BadData
-from heads.own import _not_worse
+from heads.measuring import refuse_worse
 from tests.unit.worker.engine.test_checkpoints import RUBRIC, mark, settings, text
 from tests.unit.worker.engine.tiny import make
 from worker.child import load_marker
@@ -156,6 +156,6 @@ def test_the_commands_say_what_they_need():
 def test_a_head_that_agrees_worse_than_the_one_that_comes_along_is_made_only_by_force():
     worse = {"agreement": {"Clarity": {"qwk": 0.4}}, "default": {"Clarity": {"qwk": 0.5}}}
     with pytest.raises(BadData, match=r"mean QWK 0\.40.*\(0\.50\).*--force"):
-        _not_worse(worse, force=False)
-    _not_worse(worse, force=True)
-    _not_worse({"agreement": worse["default"], "default": worse["agreement"]}, force=False)
+        refuse_worse(worse, force=False)
+    refuse_worse(worse, force=True)
+    refuse_worse({"agreement": worse["default"], "default": worse["agreement"]}, force=False)
