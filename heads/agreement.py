@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from heads.corpora import CRITERIA, Corpus
+from heads.corpora import Corpus
+from worker.head.traits import CRITERIA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,11 +44,14 @@ def means(table: dict[str, dict[str, float]]) -> dict[str, float]:
 
 
 def coverage(
-    targets: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+    targets: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    criteria: Sequence[str] = CRITERIA,
 ) -> dict[str, dict[str, float]]:
     """Share of human scores inside their intervals, and the mean width of these."""
     out = {}
-    for k, criterion in enumerate(CRITERIA):
+    for k, criterion in enumerate(criteria):
         known = ~np.isnan(targets[:, k])
         # A human score is a multiple of a point: an interval that ends a rounding error beside it holds it.
         inside = (targets[known, k] >= low[known, k] - 1e-9) & (targets[known, k] <= high[known, k] + 1e-9)

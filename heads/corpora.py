@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from worker.head.traits import CRITERIA
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CRITERIA = ("Structure", "Clarity", "Relevance", "Academic_Writing")
 ASAP_TRAITS = {
     "Structure": ["organization", "narrativity"],
     "Clarity": ["sentence_fluency", "language"],

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
-from worker.engine import load_engine
+from worker.engine import Engine, load_engine
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -33,4 +33,25 @@ def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArra
             engine = engine or load_engine(settings)
             np.save(file, engine.encode(chunk).vectors.astype(np.float16))
         parts.append(np.load(file).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def embed_own(texts: Sequence[str], cache: Path, engine: Engine, chunk: int = 8) -> NDArray[np.float32]:
+    """(n, D) as a worker with this engine keeps them. A run that is stopped goes on where it was."""
+    cache.mkdir(parents=True, exist_ok=True)
+    parts = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task("embedding", total=len(texts))
+        for start in range(0, len(texts), chunk):
+            now = list(texts[start : start + chunk])
+            about = [engine.model, engine.revision, engine.name, *engine.outputs.labels]
+            key = hashlib.sha256("\0".join([*about, *now]).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+            file = cache / f"{key}.npy"
+            if not file.exists():
+                aside = file.with_suffix(".new.npy")
+                np.save(aside, engine.encode(now).vectors.astype(np.float16))
+                aside.replace(file)
+            parts.append(np.load(file).astype(np.float32))
+            progress.advance(task, len(now))
     return np.concatenate(parts)

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 from broker.settings import EMBEDDED_MODEL
-from heads.corpora import CRITERIA, Corpus, asap, ellipse
+from heads.corpora import Corpus, asap, ellipse
 from heads.embed import embed
 from heads.measures import Assignment, coverage, few_shot, in_prompt, predict, standardised_difference
 from heads.quantized import loss
@@ -29,6 +29,7 @@ from worker.engine.source import EMBEDDED_REVISION
 from worker.features.surface import surface
 from worker.head.store import HERE
 from worker.head.teaching import Criterion, teach
+from worker.head.traits import CRITERIA
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:

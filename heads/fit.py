@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from broker.settings import EMBEDDED_MODEL
 from heads.agreement import by_assignment, coverage, means
-from heads.corpora import CRITERIA, Corpus, asap, ellipse
+from heads.corpora import Corpus, asap, ellipse
 from heads.embed import embed
 from heads.ridge import FOLDS, fit, fit_topic, overall_of, stretched, with_intervals
 from heads.standing import fit_standing, measured_standing, write_standing
@@ -22,6 +22,7 @@ from worker.engine.source import EMBEDDED_REVISION
 from worker.head import Evidence, Head, gather
 from worker.head.ridge import gate
 from worker.head.store import HERE, write_head
+from worker.head.traits import CRITERIA
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def blank(name: str, degraded: bool) -> Head:
     return Head(name, 1, CRITERIA, EMBEDDED_MODEL, EMBEDDED_REVISION, degraded, 0.9, **arrays)
 
 
-def held_out(head: Head, evidence: Evidence, corpus: Corpus, alpha: float, folds: list[Any]) -> NDArray[np.float64]:
+def held_out(
+    head: Head, evidence: Evidence, targets: NDArray[np.float64], alpha: float, folds: list[Any]
+) -> NDArray[np.float64]:
     """(n, C) raw predictions, each by a head that was fitted without that text's fold."""
-    raw = np.zeros_like(corpus.targets)
+    raw = np.zeros_like(targets)
     for train, test in folds:
-        fitted = fit(head, evidence.pick(train), corpus.targets[train], alpha)
+        fitted = fit(head, evidence.pick(train), targets[train], alpha)
         raw[test] = fitted.raw(evidence.pick(test))
     return raw
 
@@ -73,9 +76,10 @@ def stretch_values(raw: NDArray[np.float64], targets: NDArray[np.float64]) -> ND
 def make(head: Head, evidence: Evidence, corpus: Corpus) -> tuple[Head, dict[str, Any]]:
     """A fitted head and what was measured of it."""
     seen, unseen = folds_of(corpus)
-    tries = {alpha: stretch_values(held_out(head, evidence, corpus, alpha, unseen), corpus.targets) for alpha in ALPHAS}
+    targets = corpus.targets
+    tries = {alpha: stretch_values(held_out(head, evidence, targets, alpha, unseen), targets) for alpha in ALPHAS}
     alpha = max(tries, key=lambda a: means(by_assignment(corpus, tries[a]))["mean"])
-    raw = held_out(head, evidence, corpus, alpha, seen)
+    raw = held_out(head, evidence, targets, alpha, seen)
     known = stretch_values(raw, corpus.targets)
     gated = known.copy()
     gated[:, CRITERIA.index("Relevance")] *= gate(head.on_topic(evidence))

@@ -9,7 +9,6 @@ import numpy as np
 from crepes import ConformalRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from heads.corpora import CRITERIA
 from worker.head import Evidence, Head
 from worker.head.ridge import standardised
 
@@ -42,8 +41,9 @@ def fit(head: Head, evidence: Evidence, targets: NDArray[np.float64], alpha: flo
     importance = np.ones(inputs.shape[1])
     importance[-evidence.surface.shape[1] :] = SURFACE_WEIGHT
     x = standardised(inputs, mean, scale) * importance
-    weights, bias = np.zeros((inputs.shape[1], len(CRITERIA))), np.zeros(len(CRITERIA))
-    for k in range(len(CRITERIA)):
+    count = targets.shape[1]
+    weights, bias = np.zeros((inputs.shape[1], count)), np.zeros(count)
+    for k in range(count):
         known = ~np.isnan(targets[:, k])
         model = Ridge(alpha).fit(x[known], targets[known, k])
         weights[:, k], bias[k] = model.coef_ * importance, model.intercept_
@@ -56,25 +56,27 @@ def stretched(head: Head, raw: NDArray[np.float64], targets: NDArray[np.float64]
     Least squares shrinks to the mean; kappa and teachers want the spread back. It costs root mean square error.
     """
     weights, bias = head.weights.copy(), head.bias.copy()
-    for k in range(len(CRITERIA)):
+    for k in range(targets.shape[1]):
         known = ~np.isnan(targets[:, k])
-        factor = targets[known, k].std() / raw[known, k].std()
+        spread = raw[known, k].std()
+        factor = targets[known, k].std() / spread if spread > 1e-9 else 1.0
         weights[:, k] *= factor
         bias[k] = (bias[k] - raw[known, k].mean()) * factor + targets[known, k].mean()
     return replace(head, weights=weights, bias=bias)
 
 
 def with_intervals(
-    head: Head, predicted: NDArray[np.float64], words: NDArray[np.int64], targets: NDArray[np.float64]
-) -> Head:
+    head: Head, predicted: NDArray[np.float64], words: NDArray[np.int64], targets: NDArray[np.float64],
+    edges: NDArray[np.float64] = EDGES,
+) -> Head:  # fmt: skip
     """`head` with the half widths of its intervals, a bin of length each (Mondrian conformal regression).
 
     `predicted` (n, C) are scores of held-out texts as the head in use would give them.
     """
-    bins = np.searchsorted(EDGES, words, side="right")
-    columns = [*((targets[:, k], predicted[:, k]) for k in range(len(CRITERIA))), overall_of(targets, predicted)]
-    half = np.stack([_half_widths(y - p, bins) for y, p in columns], axis=1)
-    return replace(head, edges=EDGES, half_widths=half, confidence=CONFIDENCE)
+    bins = np.searchsorted(edges, words, side="right")
+    columns = [*((targets[:, k], predicted[:, k]) for k in range(targets.shape[1])), overall_of(targets, predicted)]
+    half = np.stack([_half_widths(y - p, bins, len(edges) + 1) for y, p in columns], axis=1)
+    return replace(head, edges=edges, half_widths=half, confidence=CONFIDENCE)
 
 
 def overall_of(
@@ -84,10 +86,10 @@ def overall_of(
     return np.nanmean(targets, axis=1), np.nanmean(np.where(np.isnan(targets), np.nan, predicted), axis=1)
 
 
-def _half_widths(residuals: NDArray[np.float64], bins: NDArray[np.int64]) -> NDArray[np.float64]:
+def _half_widths(residuals: NDArray[np.float64], bins: NDArray[np.int64], count: int) -> NDArray[np.float64]:
     known = ~np.isnan(residuals)
     conformal = ConformalRegressor().fit(residuals[known], bins=bins[known])
-    places = np.arange(len(EDGES) + 1)
+    places = np.arange(count)
     ends = conformal.predict_int(np.zeros(len(places)), bins=places, confidence=CONFIDENCE)
     return np.asarray((ends[:, 1] - ends[:, 0]) / 2)
 

@@ -10,10 +10,11 @@ from safetensors.numpy import save
 from sklearn.linear_model import Ridge
 
 from heads.agreement import by_assignment, means
-from heads.corpora import CRITERIA, Corpus
+from heads.corpora import Corpus
 from worker.head.evidence import Evidence
 from worker.head.standing import COLUMNS, FILE, Baseline, Standing, baseline_of
 from worker.head.teaching import Criterion, teach
+from worker.head.traits import CRITERIA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,22 +38,37 @@ def fit_standing(inputs: Array, surface: int, corpus: Corpus, model: str, revisi
         known = ~np.isnan(unit[rows]).all(axis=0)
         mean, sd = np.full(len(COLUMNS), np.nan), np.full(len(COLUMNS), np.nan)
         mean[known], sd[known] = np.nanmean(unit[rows][:, known], axis=0), np.nanstd(unit[rows][:, known], axis=0)
-        z[rows] = (unit[rows] - mean) / sd
+        z[rows] = (unit[rows] - mean) / np.where(sd == 0, 1.0, sd)
         means_.append(mean)
         sds.append(sd)
     importance = np.r_[np.ones(x.shape[1] - surface), np.full(surface, SURFACE_WEIGHT)]
     weights, bias = np.zeros((x.shape[1], len(COLUMNS))), np.zeros(len(COLUMNS))
     for k in range(len(COLUMNS)):
+        if np.isnan(z[:, k]).all():
+            z[:, k] = z[:, -1]  # a criterion that nobody graded goes by the whole
         known = ~np.isnan(z[:, k])
         fitted = Ridge(ALPHA).fit(x[known] * importance, z[known, k])
         weights[:, k], bias[k] = fitted.coef_ * importance, fitted.intercept_
     nothing = np.zeros(len(COLUMNS))
-    return Standing(weights, bias, np.nanmean(means_, axis=0), np.nanmean(sds, axis=0), nothing, model, revision)
+    return Standing(weights, bias, _usual(np.array(means_)), _usual(np.array(sds)), nothing, model, revision)
+
+
+def _usual(figures: Array) -> Array:
+    """(5,) the mean over assignments; the whole text's where none has a figure."""
+    filled = np.where(np.isnan(figures).all(axis=0), figures[:, -1:], figures)
+    return np.asarray(np.nanmean(filled, axis=0))
 
 
 def measured_standing(inputs: Array, evidence: Evidence, corpus: Corpus, model: str, revision: str) -> dict[str, Any]:
-    """Scores of every assignment by a standing head that was fitted on the others, with the cohort's baseline."""
-    surface = evidence.surface.shape[1]
+    """Agreement with every assignment of a standing head that was fitted on the others, with the cohort's baseline."""
+    scores = left_out(inputs, evidence.surface.shape[1], corpus, model, revision)
+    table = by_assignment(corpus, scores)
+    asap = {group: row for group, row in table.items() if group != "ellipse"}
+    return {"by_assignment": table, "means": means(asap), "half_widths": half_widths(corpus, scores)}
+
+
+def left_out(inputs: Array, surface: int, corpus: Corpus, model: str, revision: str) -> Array:
+    """(n, 4) scores of every assignment's essays by a standing head that was fitted on the others."""
     scores = np.zeros_like(corpus.targets)
     criteria = [Criterion(name, name, 0.0, 1.0, 1.0) for name in CRITERIA]
     for group in np.unique(corpus.groups):
@@ -63,11 +79,17 @@ def measured_standing(inputs: Array, evidence: Evidence, corpus: Corpus, model: 
         numbers, _ = teach(inputs[mine], surface, nobody, criteria, standing)
         x = Baseline(numbers.mean, numbers.scale)(inputs[mine])
         scores[mine] = np.clip(x @ numbers.weights + numbers.bias, 0, 1)
-    table = by_assignment(corpus, scores)
-    asap = {group: row for group, row in table.items() if group != "ellipse"}
+    return scores
+
+
+def half_widths(corpus: Corpus, scores: Array) -> list[float]:
+    """Of intervals, by column of the standing head: a criterion that nobody graded has those of the others."""
     apart = np.abs(scores - corpus.targets)
-    widths = [float(np.nanquantile(apart[:, k], CONFIDENCE)) for k in range(len(CRITERIA))]
-    return {"by_assignment": table, "means": means(asap), "half_widths": [*widths, float(np.mean(widths))]}
+    known = ~np.isnan(apart).all(axis=0)
+    found = np.nanquantile(apart[:, known], CONFIDENCE, axis=0)
+    widths = np.full(len(CRITERIA), found.mean())
+    widths[known] = found
+    return [*widths.tolist(), float(widths.mean())]
 
 
 def write_standing(standing: Standing, folder: Path) -> None:

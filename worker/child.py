@@ -94,8 +94,8 @@ def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None 
     # After the fork: torch and onnxruntime stay out of the parent.
     from worker.engine import load_engine
     from worker.engine.source import EMBEDDED_REVISION
-    from worker.head import load_default, load_surface
-    from worker.head.standing import load_standing
+    from worker.head import load_surface
+    from worker.head.choice import choose
 
     fallback = load_surface()
     try:
@@ -105,12 +105,13 @@ def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None 
         return Marker(None, None, fallback, name, str(error))
     try:
         # The fake engine, asked for by name alone, borrows the default head: everything but the numbers is real.
-        fitted_on = (
-            (EMBEDDED_MODEL, EMBEDDED_REVISION) if settings.engine == "fake" else (engine.model, engine.revision)
-        )
-        # What a fake engine sees, it says under its own name: calibrations of it serve it alone.
-        standing = replace(load_standing(*fitted_on), model=engine.model, revision=engine.revision)
-        return Marker(engine, load_default(*fitted_on), fallback, name, standing=standing, taught=taught)
+        borrowed = (EMBEDDED_MODEL, EMBEDDED_REVISION) if settings.engine == "fake" else None
+        heads = choose(engine, settings, borrowed)
+        standing = heads.standing
+        if borrowed and standing:
+            # What a fake engine sees, it says under its own name: calibrations of it serve it alone.
+            standing = replace(standing, model=engine.model, revision=engine.revision)
+        return Marker(engine, heads.head, fallback, name, heads.why, standing, taught)
     except ModelUnavailable as error:
         log.error("%s", error)
         return Marker(engine, None, fallback, name, str(error))

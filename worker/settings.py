@@ -14,6 +14,8 @@ class WorkerSettings(BrokerSettings):
     """Everything the broker layer reads, and how this worker computes."""
 
     model_revision: str = Field("", description="the hub commit of `model`; empty: its newest")
+    model_min: float = Field(0.0, description="lowest score that a checkpoint with outputs of its own was trained on")
+    model_max: float = Field(1.0, description="highest score that a checkpoint with outputs of its own was trained on")
     engine: Literal["auto", "onnx", "torch", "fake"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -32,7 +34,7 @@ class WorkerSettings(BrokerSettings):
         gt=0,
         description="seconds after which an engine that failed is loaded again; it doubles up to 16 times that",
     )
-    home: Path = Field(Path(".gradeline"), description="where exported models are cached")
+    home: Path = Field(Path(".gradeline"), description="where exported models are cached and own heads kept")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from gradeline.cli.grade import grade
+from gradeline.cli.heads import heads
 from gradeline.cli.running import logs, scale, status
 from gradeline.cli.stack import down, up
 from gradeline.errors import ClientError
@@ -21,7 +22,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, grade):
+for command in (up, down, status, logs, scale, grade, heads):
     commands.add_command(command)
 
 

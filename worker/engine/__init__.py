@@ -6,6 +6,7 @@ import logging
 import os
 
 from worker.engine.base import Encoded, Engine
+from worker.engine.outputs import outputs_of
 from worker.engine.source import find_source
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
@@ -40,9 +41,13 @@ def _load(settings: WorkerSettings) -> Engine:
         from worker.engine.fake import FakeEngine
 
         return FakeEngine(settings.fake_ms)
+    from worker.engine.tokens import read_config
+
     source = find_source(settings)
-    # int8 on a CPU unless something else is asked for: fastest there, and no torch in memory.
-    if settings.engine == "onnx" or (settings.engine == "auto" and settings.device != "cuda"):
+    # int8 on a CPU unless something else is asked for: fastest there, and no torch in memory. What a checkpoint gives of
+    # itself is not exported: its outputs are fine-tuned to the exact numbers.
+    graded = settings.engine == "auto" and bool(outputs_of(read_config(source.folder)))
+    if settings.engine == "onnx" or (settings.engine == "auto" and settings.device != "cuda" and not graded):
         from worker.engine.onnx import OnnxEngine
 
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from worker.engine.outputs import Outputs
 from worker.engine.windows import Window, batches, cut, padded
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 class Encoded:
     """Vectors of n texts. Times are wall time of the whole call, in milliseconds."""
 
-    vectors: NDArray[np.float32]  # (n, layers x hidden): mean over all tokens of all windows, each counted once
+    # (n, outputs + layers x hidden): a checkpoint's own outputs, then hidden states; means over all tokens of all windows,
+    # each counted once
+    vectors: NDArray[np.float32]
     tokens: NDArray[np.int64]  # (n,) tokens of each text, without special ones
     windows: NDArray[np.int64]  # (n,)
     tokenize_ms: float
@@ -40,13 +43,14 @@ class Engine(Protocol):
     model: str
     revision: str
     window: int
+    outputs: Outputs
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Reads every token of every text. EngineFailed when the model can't compute."""
         ...
 
 
-# (ids, attention mask, pool mask), each (b, length) -> sums over the pooled tokens, (b, layers x hidden)
+# (ids, attention mask, pool mask), each (b, length) -> sums over the pooled tokens, (b, outputs + layers x hidden)
 Forward = Callable[["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"], "NDArray[np.float32]"]
 
 

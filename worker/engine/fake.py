@@ -9,12 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from worker.engine.base import Encoded
+from worker.engine.outputs import Outputs
 
 
 class FakeEngine:
     """Vectors by a hash of the text, after a set time a text."""
 
     name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
+    outputs = Outputs()
 
     def __init__(self, ms_a_text: float = 0.0, width: int = 1152) -> None:
         self.ms_a_text, self.width = ms_a_text, width

@@ -10,9 +10,10 @@ import onnxruntime as ort
 
 from worker.engine.base import Encoded, encode_by_windows
 from worker.engine.export import exported
+from worker.engine.outputs import outputs_of
 from worker.engine.source import Source
 from worker.engine.tokens import Tokens, read_config, width_of
-from worker.errors import EngineFailed
+from worker.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,13 @@ class OnnxEngine:
     name, device = "onnx-int8", "cpu"
 
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
-        folder, config = exported(source, settings.home), read_config(source.folder)
+        config = read_config(source.folder)
+        self.outputs = outputs_of(config)
+        if self.outputs:
+            raise ModelUnavailable(
+                f"{source.name} grades by outputs of its own, which the engine torch alone reads: set GRADELINE_ENGINE=torch"
+            )
+        folder = exported(source, settings.home)
         self.model, self.revision = source.name, source.revision
         self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
         self._width, self.window = width_of(config), self._tokens.window

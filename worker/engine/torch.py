@@ -13,6 +13,7 @@ from torch import nn
 
 from worker.engine.base import Encoded, encode_by_windows
 from worker.engine.export import save_tokenizer
+from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
 from worker.engine.tokens import Tokens, layers_of, read_config, width_of
 from worker.errors import EngineFailed, ModelUnavailable
@@ -28,33 +29,52 @@ CUDA_TOKEN_BUDGET = 65_536
 
 
 class Pooled(nn.Module):
-    """An encoder that gives, for each window, the sum of chosen hidden states over its pooled tokens."""
+    """An encoder that gives, for each window, the sum of chosen hidden states over its pooled tokens.
 
-    def __init__(self, model: nn.Module, layers: Sequence[int]) -> None:
+    Of a checkpoint with outputs of its own, these come first, each times the number of pooled tokens: so a long text's
+    are the mean over its windows, weighted by what each window has read of it.
+    """
+
+    def __init__(self, model: nn.Module, layers: Sequence[int], outputs: Outputs | None = None) -> None:
         super().__init__()
-        self.model, self.layers = model, tuple(layers)
+        self.model, self.layers, self.outputs = model, tuple(layers), outputs or Outputs()
 
     def forward(self, input_ids: Any, attention_mask: Any, pool_mask: Any) -> Any:
-        """(b, length) three times -> (b, layers x hidden), float32."""
+        """(b, length) three times -> (b, outputs + layers x hidden), float32."""
         output = self.model(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
         weights = pool_mask.unsqueeze(-1)
-        return torch.cat([(output.hidden_states[k].float() * weights).sum(1) for k in self.layers], dim=-1)
+        sums = [(output.hidden_states[k].float() * weights).sum(1) for k in self.layers]
+        if self.outputs:
+            given = output.logits.float()
+            given = given.sigmoid() if self.outputs.probabilities else given
+            sums.insert(0, given * pool_mask.sum(1, keepdim=True))
+        return torch.cat(sums, dim=-1)
 
 
-def load_model(folder: Path, dtype: torch.dtype) -> nn.Module:
-    """A model's bare encoder from its folder, never running code that came with it. ModelUnavailable if it can't be."""
-    from transformers import AutoModel
+def load_model(folder: Path, dtype: torch.dtype, outputs: bool = False) -> nn.Module:
+    """A model's bare encoder from its folder, or with its own outputs; code that came with it is never run.
+
+    ModelUnavailable if it can't be loaded, or if weights of the wanted outputs are missing.
+    """
+    from transformers import AutoModel, AutoModelForSequenceClassification
     from transformers.utils import logging as noise
 
     noise.disable_progress_bar()
     noise.set_verbosity_error()
+    kind = AutoModelForSequenceClassification if outputs else AutoModel
     try:
-        model: nn.Module = AutoModel.from_pretrained(folder, dtype=dtype, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        model, about = kind.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelUnavailable(
             f"the model in {folder.name} can't be loaded: {str(error).splitlines()[0][:300]}"
         ) from error
-    return model.eval()
+    # transformers would fill them with random numbers. A bare encoder may lack its pooler, which nothing reads.
+    if outputs and about["missing_keys"]:
+        raise ModelUnavailable(f"the weights in {folder.name} lack {', '.join(sorted(about['missing_keys']))[:300]}")
+    loaded: nn.Module = model.eval()
+    return loaded
 
 
 class TorchEngine:
@@ -70,14 +90,17 @@ class TorchEngine:
         self.device = "cuda:0" if cuda else "cpu"
         self.name, self.model, self.revision = f"torch-{precision}", source.name, source.revision
         self._budget = max(settings.token_budget, CUDA_TOKEN_BUDGET) if cuda else settings.token_budget
-        self._width = width_of(config)
+        self.outputs = outputs_of(config)
+        self._width = width_of(config) + len(self.outputs)
         with TemporaryDirectory() as made:
             save_tokenizer(source.folder, Path(made))
             self._tokens = Tokens(Path(made) / "tokenizer.json", config, settings.window_overlap)
         self.window = self._tokens.window
-        self._pooled = (
-            Pooled(load_model(source.folder, PRECISIONS[precision]), layers_of(config)).to(self.device).eval()
-        )
+        model: Any = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))
+        if self.outputs:
+            # Causal classifiers read at the last token that is no padding, and must know it by its id.
+            model.config.pad_token_id = self._tokens.pad
+        self._pooled = Pooled(model, layers_of(config), self.outputs).to(self.device).eval()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FARTHEST = 4.0
 # The probability from which a text counts as answering its prompt; below, Relevance falls in proportion.
 ON_TOPIC = 0.5
+# Of a head that nobody has taught what is off topic: every text is as good as surely on it.
+NEUTRAL_TOPIC = np.array([10.0, 0.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)

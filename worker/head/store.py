@@ -51,9 +51,7 @@ def load_default(model: str, revision: str) -> Head:
     head = read_head(HERE, "default")
     if (model, revision) != (head.model, head.revision):
         raise ModelUnavailable(
-            f"no head has been fitted for {model} at {revision}, and a model without one does not grade: "
-            "fit one on essays that people have scored with `python -m heads.fit` (docs/grading.md), "
-            "or leave GRADELINE_MODEL empty"
+            f"no head has been fitted for {model} at {revision}, and a model without one does not grade"
         )
     return head
 

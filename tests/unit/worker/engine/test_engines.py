@@ -7,45 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, GPT2Config, GPT2Model
 
+from tests.unit.worker.engine.tiny import KINDS, make
 from worker.engine import load_engine, threads_of
 from worker.engine.source import EMBEDDED_REVISION, embedded, find_source
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
 
-WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *(f"w{n}" for n in range(60))]
-SIZES = {"vocab_size": len(WORDS), "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
-TINY = {
-    "bert": lambda: BertModel(BertConfig(**SIZES, intermediate_size=64, max_position_embeddings=64)),
-    "distilbert": lambda: DistilBertModel(
-        DistilBertConfig(
-            vocab_size=len(WORDS), dim=32, n_layers=3, n_heads=2, hidden_dim=64, max_position_embeddings=64
-        )
-    ),
-    "gpt2": lambda: GPT2Model(GPT2Config(vocab_size=len(WORDS), n_embd=32, n_layer=3, n_head=2, n_positions=64)),
-}
 
-
-def tokenizer(special: bool) -> Tokenizer:
-    made = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.Whitespace()
-    if special:
-        made.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-        )
-    return made
-
-
-@pytest.fixture(scope="session", params=list(TINY))
+@pytest.fixture(scope="session", params=list(KINDS))
 def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp(request.param)
-    TINY[request.param]().save_pretrained(folder)
-    tokenizer(request.param != "gpt2").save(str(folder / "tokenizer.json"))
-    return folder
+    return make(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def text(words: int, seed: int = 0) -> str:
@@ -74,9 +46,7 @@ def test_the_last_word_of_a_long_text_counts(tiny, tmp_path):
 
 
 def test_onnx_agrees_with_torch_on_a_model_of_ones_own(tmp_path, model_home):
-    torch.manual_seed(0)
-    TINY["bert"]().save_pretrained(tmp_path)
-    tokenizer(True).save(str(tmp_path / "tokenizer.json"))
+    make(tmp_path, "bert")
     texts = [text(40), text(300), text(3)]
     fast, exact = (load_engine(settings(model_home, model=str(tmp_path), engine=e)) for e in ("onnx", "torch"))
     assert fast.name == "onnx-int8" and fast.revision == exact.revision and fast.revision.startswith("sha256:")
