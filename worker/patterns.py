@@ -1,0 +1,71 @@
+"""What padding and word lists look like: repeats, borrowed runs and strings of words that no sentence holds together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from worker.features.surface import words_of
+
+SENTENCE = re.compile(r"[.!?\n]+")
+# A shorter sentence ("I agree.") may well come twice.
+SENTENCE_WORDS = 5
+PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
+LIST_RUN = 7  # content words in a row; even a list of examples has an `and`
+FUNCTION_WORDS = frozenset(
+    "a about after again all also although always am an and another any are aren't around as at away back be because been "
+    "before being both but by can can't cannot could did didn't do does doesn't doing don't down each either else even ever "
+    "every few for from get gets go goes got had has hasn't have haven't having he her here him his how however i i'd i'll "
+    "i'm i've if in instead into is isn't it it's its itself just like made make many may me more most much must my myself "
+    "never no none nor not now of off often on once one only or other our out over own rather really same say says she "
+    "should so some still such take than that that's the their them then there these they they're this those though to too "
+    "two under until up us very was wasn't way we were weren't what when where which while who whom whose why will with "
+    "without won't would yet you you're your yours".split()
+)
+
+Words = Sequence[str]
+
+
+def repeated_runs(words: Words, size: int) -> float:
+    """Share of the runs of `size` words that came before in the text."""
+    runs = [tuple(words[n : n + size]) for n in range(len(words) - size + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+def repeated_sentences(text: str) -> float:
+    """Share of a text's words that stand in sentences which came before, word for word."""
+    seen: set[tuple[str, ...]] = set()
+    total = again = 0
+    for part in SENTENCE.split(text):
+        sentence = tuple(words_of(part))
+        total += len(sentence)
+        if len(sentence) >= SENTENCE_WORDS:
+            again += len(sentence) if sentence in seen else 0
+            seen.add(sentence)
+    return again / total if total else 0.0
+
+
+def borrowed(words: Words, prompt: Words) -> float:
+    """Share of the words that stand in runs of the assignment prompt."""
+    asked = {tuple(prompt[n : n + PROMPT_RUN]) for n in range(len(prompt) - PROMPT_RUN + 1)}
+    places: set[int] = set()
+    for n in range(len(words) - PROMPT_RUN + 1 if asked else 0):
+        if tuple(words[n : n + PROMPT_RUN]) in asked:
+            places.update(range(n, n + PROMPT_RUN))
+    return len(places) / len(words) if words else 0.0
+
+
+def listed(words: Words) -> float:
+    """Share of the words that stand in runs of LIST_RUN or more content words without a function word between them."""
+    lengths = [length for length in _content_runs(words) if length >= LIST_RUN]
+    return sum(lengths) / len(words) if words else 0.0
+
+
+def _content_runs(words: Iterable[str]) -> list[int]:
+    runs = [0]
+    for word in words:
+        if word in FUNCTION_WORDS:
+            runs.append(0)
+        else:
+            runs[-1] += 1
+    return runs
