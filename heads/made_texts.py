@@ -17,6 +17,7 @@ from heads.nonsense import keywords, nonsense
 
 STOCK: dict[str, Any] = json.loads((Path(__file__).parent / "stock.json").read_text())
 TOPICS: list[dict[str, Any]] = STOCK["topics"]
+SCHOOL = (0, 3, 5)  # topics of one world: a text on one has to do with the prompt of another
 EACH = 48  # a multiple of the topics, languages and kinds
 MASH = ("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdfjkl", "qweasd")
 
@@ -62,7 +63,7 @@ def positives() -> dict[str, list[Made]]:
         "word_salad": _salad,
         "repetitive": _repetitive,
         "copied_prompt": _copied,
-        "off_topic": lambda draw, n: Made(essay(draw, n).text, TOPICS[(n + 1 + n // 8) % 8]["prompt"]),
+        "off_topic": _off_topic,
         "prompt_injection": _order,
     }
     return {code: [maker(Random(f"{code} {n}"), n) for n in range(EACH)] for code, maker in makers.items()}
@@ -114,7 +115,7 @@ def _salad(draw: Random, n: int) -> Made:
     made = essay(draw, n)
     if n % 2:
         return Made(nonsense(draw, made.prompt, 150 + 5 * n), made.prompt)
-    strings = [" ".join(draw.sample(keywords(made.prompt), len(keywords(made.prompt)))) for _ in range(2 + n % 3)]
+    strings = [" ".join(draw.sample(keywords(made.prompt), len(keywords(made.prompt)))) for _ in range(4 + n % 5)]
     return Made(f"{made.text} {'. '.join(strings)}.", made.prompt)
 
 
@@ -134,6 +135,11 @@ def _copied(draw: Random, n: int) -> Made:
     prompt = TOPICS[n % 8]["prompt"]
     own = essay(draw, n, 2 + n % 2).text
     return Made((f"{prompt} {own}", f"{own} {prompt} {prompt}", f"{prompt}\n\n{own}\n\n{prompt}")[n % 3], prompt)
+
+
+def _off_topic(draw: Random, n: int) -> Made:
+    other = draw.choice([k for k in range(len(TOPICS)) if k != n % 8 and not (k in SCHOOL and n % 8 in SCHOOL)])
+    return Made(essay(draw, n).text, TOPICS[other]["prompt"])
 
 
 def _order(draw: Random, n: int) -> Made:

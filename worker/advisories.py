@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 SHORT_WORDS = 50  # below this the head has hardly seen a text
 LONG_WORDS = 2_000  # beyond what the corpora hold
 LETTER_SHARE = 0.6  # of the characters that are no spaces; prose has more than 0.9
-UNKNOWN_SHARE = 0.4  # of the words; the weakest spellers stay below 0.25
-OFF_TOPIC = 0.05  # probability that the text answers its prompt
-BORROWED = 0.25  # of the words stand in runs of the prompt: more than one quotation of it
+UNKNOWN_SHARE = 0.2  # of the words; 1 of 1,000 essays of the corpora is above 0.1
+# Probability that the text answers its prompt. A story shares few words with the prompt that asked for it, and a title
+# is no prompt to compare with: there only a text that is surely off is spoken of.
+OFF_TOPIC, OFF_TOPIC_STORY, OFF_TOPIC_TITLE = 0.25, 0.02, 0.02
+STORY = re.compile(r"\bstor(?:y|ies)\b|\btime when\b|\bnarrative\b", re.IGNORECASE)
+TITLE_WORDS = 6
+BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
-SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.1, 0.2, 0.35
+SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
 LISTED, RARE = 0.08, 0.12
 REPEAT_WORDS = 60
 JUDGED_WORDS = 10
@@ -64,11 +69,19 @@ def advise(
         "word_salad": _salad(spoken, surface_row),
         "repetitive": _repetitive(text, spoken),
         "copied_prompt": borrowed(spoken, words_of(prompt or "")) > BORROWED,
-        "off_topic": not math.isnan(on_topic) and on_topic < OFF_TOPIC and words >= JUDGED_WORDS,
+        "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
         "prompt_injection": gives_orders(text),
         "unusual_for_calibration": unusual,
     }
     return [{"code": code, "message": MESSAGES[code].format(words=words)} for code, so in found.items() if so]
+
+
+def _off_topic(prompt: str, on_topic: float) -> bool:
+    if math.isnan(on_topic):
+        return False
+    if len(words_of(prompt)) < TITLE_WORDS:
+        return on_topic < OFF_TOPIC_TITLE
+    return on_topic < (OFF_TOPIC_STORY if STORY.search(prompt) else OFF_TOPIC)
 
 
 def _symbols(text: str) -> bool:

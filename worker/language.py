@@ -13,7 +13,7 @@ NONE = "zxx"  # ISO 639: no linguistic content
 # Enough to be sure, and it bounds the time that a long text takes (1 ms for these many).
 JUDGED_CHARS = 4_000
 # Fewer letters say little of their language; a Chinese text has few words, but as many letters.
-FEWEST_LETTERS = 50
+FEWEST_LETTERS = 40
 
 
 @lru_cache(maxsize=1)
