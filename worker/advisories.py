@@ -22,13 +22,13 @@ LETTER_SHARE = 0.6  # of the characters that are no spaces; prose has more than 
 UNKNOWN_SHARE = 0.2  # of the words; 1 of 1,000 essays of the corpora is above 0.1
 # Probability that the text answers its prompt. A story shares few words with the prompt that asked for it, and a title
 # is no prompt to compare with: there only a text that is surely off is spoken of.
-OFF_TOPIC, OFF_TOPIC_STORY, OFF_TOPIC_TITLE = 0.25, 0.02, 0.02
+OFF_TOPIC, OFF_TOPIC_STORY, OFF_TOPIC_TITLE = 0.35, 0.03, 0.02
 STORY = re.compile(r"\bstor(?:y|ies)\b|\btime when\b|\bnarrative\b", re.IGNORECASE)
 TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
-LISTED, RARE = 0.08, 0.12
+LISTED, RARE = 0.1, 0.12
 REPEAT_WORDS = 60
 JUDGED_WORDS = 10
 # Patterns are looked for in so many words: it bounds the time that a huge text takes.

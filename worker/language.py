@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 ENGLISH = "en"
 NONE = "zxx"  # ISO 639: no linguistic content
+# Scrambled and weak English is taken for Nigerian Pidgin or Scots.
+NEAR_ENGLISH = frozenset(("en", "pcm", "sco"))
+SURE = 0.8
 # Enough to be sure, and it bounds the time that a long text takes (1 ms for these many).
 JUDGED_CHARS = 4_000
 # Fewer letters say little of their language; a Chinese text has few words, but as many letters.
@@ -24,8 +27,11 @@ def _identifier() -> LanguageIdentifier:
 
 
 def language_of(text: str) -> str | None:
-    """ISO 639 code of a text's language; `zxx` for letters that are no language, None for a text too short to tell."""
+    """ISO 639 code of a text's language; `zxx` for letters that are no language, None when it can't be told."""
     start = text[:JUDGED_CHARS]
     if sum(character.isalpha() for character in start) < FEWEST_LETTERS:
         return None
-    return str(_identifier().classify(start)[0])
+    code, probability = _identifier().classify(start)
+    if code in NEAR_ENGLISH:
+        return ENGLISH
+    return str(code) if code == NONE or probability >= SURE else None
