@@ -28,7 +28,7 @@ TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
-LISTED, RARE = 0.1, 0.12
+LISTED, RARE = 0.09, 0.12
 REPEAT_WORDS = 60
 JUDGED_WORDS = 10
 # Patterns are looked for in so many words: it bounds the time that a huge text takes.
