@@ -49,7 +49,7 @@ WORDS = Aspect(
 ASPECTS = {
     "Structure": (
         Aspect("connective_types", False, "You use {own} different linking words (such as because, however, finally); well-scored essays use {good}: show how your points hang together.", _same),
-        Aspect("log_paragraphs", False, "Your text has {own} paragraphs; well-scored essays have about {good}: give each main point its own.", math.exp),
+        Aspect("log_paragraphs", False, "Paragraphs in your text: {own}; in well-scored essays about {good}: give each main point its own.", math.exp),
         WORDS,
     ),
     "Clarity": (
@@ -88,7 +88,7 @@ def _said(aspect: Aspect, row: NDArray[np.float64], criterion: str) -> tuple[flo
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 2 or value == round(value) else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 2 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
 
 
 def _typical(criterion: str, feature: str, log_words: float) -> tuple[float, float]:
