@@ -28,7 +28,9 @@ TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
-LISTED, RARE = 0.09, 0.12
+LISTED, RARE = 0.07, 0.19
+# An ending that repeats the opening is no padding; it has fewer words than this.
+SAME_WORDS = 25
 REPEAT_WORDS = 60
 JUDGED_WORDS = 10
 # Patterns are looked for in so many words: it bounds the time that a huge text takes.
@@ -66,7 +68,7 @@ def advise(
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
         "gibberish": _gibberish(spoken, surface_row, language),
-        "word_salad": _salad(spoken, surface_row),
+        "word_salad": _salad(spoken),
         "repetitive": _repetitive(text, spoken),
         "copied_prompt": borrowed(spoken, words_of(prompt or "")) > BORROWED,
         "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
@@ -95,14 +97,13 @@ def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None)
     return language == NONE or float(row[FEATURES.index("unknown_share")]) > UNKNOWN_SHARE
 
 
-def _salad(words: list[str], row: NDArray[np.float64]) -> bool:
-    if len(words) < REPEAT_WORDS:
-        return False
-    return listed(words) > LISTED or float(row[FEATURES.index("rare_share")]) > RARE
+def _salad(words: list[str]) -> bool:
+    return len(words) >= REPEAT_WORDS and (listed(words) > LISTED or rarest(words) > RARE)
 
 
 def _repetitive(text: str, words: list[str]) -> bool:
     if len(words) < REPEAT_WORDS:
         return False
-    runs = repeated_runs(words, 5) > SAME_FIVES or repeated_runs(words, 3) > SAME_THREES
-    return runs or repeated_sentences(text) > SAME_SENTENCES
+    again = repeated_sentences(text)
+    sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(words)
+    return sentences or repeated_runs(words, 5) > SAME_FIVES or repeated_runs(words, 3) > SAME_THREES

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
-from worker.features.surface import words_of
+from worker.features.surface import RARE_ZIPF, words_of, zipf
 
 SENTENCE = re.compile(r"[.!?\n]+")
 # A shorter sentence ("I agree.") may well come twice.
 SENTENCE_WORDS = 5
 PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
 LIST_RUN = 7  # content words in a row; even a list of examples has an `and`
+RARE_RUN = 40
 FUNCTION_WORDS = frozenset(
     "a about after again all also although always am an and another any are aren't around as at away back be because been "
     "before being both but by can can't cannot could did didn't do does doesn't doing don't down each either else even ever "
@@ -32,17 +34,16 @@ def repeated_runs(words: Words, size: int) -> float:
     return 1 - len(set(runs)) / len(runs) if runs else 0.0
 
 
-def repeated_sentences(text: str) -> float:
-    """Share of a text's words that stand in sentences which came before, word for word."""
+def repeated_sentences(text: str) -> int:
+    """Words of a text that stand in sentences which came before, word for word."""
     seen: set[tuple[str, ...]] = set()
-    total = again = 0
+    again = 0
     for part in SENTENCE.split(text):
         sentence = tuple(words_of(part))
-        total += len(sentence)
         if len(sentence) >= SENTENCE_WORDS:
             again += len(sentence) if sentence in seen else 0
             seen.add(sentence)
-    return again / total if total else 0.0
+    return again
 
 
 def borrowed(words: Words, prompt: Words) -> float:
@@ -59,6 +60,13 @@ def listed(words: Words) -> float:
     """Share of the words that stand in runs of LIST_RUN or more content words without a function word between them."""
     lengths = [length for length in _content_runs(words) if length >= LIST_RUN]
     return sum(lengths) / len(words) if words else 0.0
+
+
+def rarest(words: Words) -> float:
+    """The largest share of rare words among RARE_RUN words in a row: a paragraph of them in a plain text shows."""
+    rare = list(accumulate((0 < zipf(word) < RARE_ZIPF for word in words), initial=0))
+    starts = range(max(1, len(rare) - RARE_RUN))
+    return max(rare[min(n + RARE_RUN, len(words))] - rare[n] for n in starts) / RARE_RUN
 
 
 def _content_runs(words: Iterable[str]) -> list[int]:
