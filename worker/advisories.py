@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from worker.features.surface import FEATURES, words_of
 from worker.language import ENGLISH, NONE, language_of
 from worker.orders import gives_orders
-from worker.patterns import borrowed, listed, repeated_runs, repeated_sentences
+from worker.patterns import borrowed, listed, rarest, repeated_runs, repeated_sentences
 
 if TYPE_CHECKING:
     import numpy as np
