@@ -28,10 +28,10 @@ TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
-LISTED, RARE = 0.07, 0.19
+LISTED, RARE = 0.08, 0.14
 # An ending that repeats the opening is no padding; it has fewer words than this.
 SAME_WORDS = 25
-REPEAT_WORDS = 60
+PATTERN_WORDS = 25
 JUDGED_WORDS = 10
 # Patterns are looked for in so many words: it bounds the time that a huge text takes.
 READ_WORDS = 20_000
@@ -98,11 +98,11 @@ def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None)
 
 
 def _salad(words: list[str]) -> bool:
-    return len(words) >= REPEAT_WORDS and (listed(words) > LISTED or rarest(words) > RARE)
+    return len(words) >= PATTERN_WORDS and (listed(words) > LISTED or rarest(words) > RARE)
 
 
 def _repetitive(text: str, words: list[str]) -> bool:
-    if len(words) < REPEAT_WORDS:
+    if len(words) < PATTERN_WORDS:
         return False
     again = repeated_sentences(text)
     sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(words)

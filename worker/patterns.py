@@ -14,6 +14,7 @@ SENTENCE_WORDS = 5
 PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
 LIST_RUN = 7  # content words in a row; even a list of examples has an `and`
 RARE_RUN = 40
+RARE_LETTERS = 8  # shorter rare words are mostly misspelt common ones
 FUNCTION_WORDS = frozenset(
     "a about after again all also although always am an and another any are aren't around as at away back be because been "
     "before being both but by can can't cannot could did didn't do does doesn't doing don't down each either else even ever "
@@ -63,8 +64,8 @@ def listed(words: Words) -> float:
 
 
 def rarest(words: Words) -> float:
-    """The largest share of rare words among RARE_RUN words in a row: a paragraph of them in a plain text shows."""
-    rare = list(accumulate((0 < zipf(word) < RARE_ZIPF for word in words), initial=0))
+    """The largest share of long rare words among RARE_RUN words in a row: a paragraph of them in a plain text shows."""
+    rare = list(accumulate((len(word) >= RARE_LETTERS and 0 < zipf(word) < RARE_ZIPF for word in words), initial=0))
     starts = range(max(1, len(rare) - RARE_RUN))
     return max(rare[min(n + RARE_RUN, len(words))] - rare[n] for n in starts) / RARE_RUN
 

@@ -80,7 +80,7 @@ def test_the_statistics_that_come_along_know_every_aspect_in_every_band():
 def test_a_careless_text_is_told_so():
     text = "i wnt too skool yestrday and i sawe mi frend. he wos hapy and i wos hapy to. i lik skool becos i lern. " * 4
     said = " ".join(line for name in ASPECTS for line in compared({"name": name}, surface([text])[0]))
-    assert "begin with a small letter" in said and "Your text has" in said and "Paragraphs in your text: 1;" in said
+    assert "The word I is written small" in said and "Your text has" in said and "Paragraphs in your text: 1;" in said
 
 
 def test_well_scored_is_the_upper_third_of_each_assignment():
