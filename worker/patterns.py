@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import accumulate
 
 from worker.features.surface import RARE_ZIPF, words_of, zipf
@@ -58,9 +59,12 @@ def borrowed(words: Words, prompt: Words) -> float:
 
 
 def listed(words: Words) -> float:
-    """Share of the words that stand in runs of LIST_RUN or more content words without a function word between them."""
-    lengths = [length for length in _content_runs(words) if length >= LIST_RUN]
-    return sum(lengths) / len(words) if words else 0.0
+    """Share of the words that stand in strings of keywords: LIST_RUN or more content words in a row, most of which the
+    text uses elsewhere too (a quotation in another language has no English function word either, but is said once)."""
+    times = Counter(words)
+    runs = [run for run in _content_runs(words) if len(run) >= LIST_RUN]
+    strings = [run for run in runs if 2 * sum(times[word] > 1 for word in run) > len(run)]
+    return sum(map(len, strings)) / len(words) if words else 0.0
 
 
 def rarest(words: Words) -> float:
@@ -70,11 +74,11 @@ def rarest(words: Words) -> float:
     return max(rare[min(n + RARE_RUN, len(words))] - rare[n] for n in starts) / RARE_RUN
 
 
-def _content_runs(words: Iterable[str]) -> list[int]:
-    runs = [0]
+def _content_runs(words: Words) -> list[list[str]]:
+    runs: list[list[str]] = [[]]
     for word in words:
         if word in FUNCTION_WORDS:
-            runs.append(0)
+            runs.append([])
         else:
-            runs[-1] += 1
+            runs[-1].append(word)
     return runs
