@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from worker.comparing import compared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # From the lowest level of the default rubric to the highest.
 NEXT = {
@@ -33,8 +39,15 @@ NEXT = {
 }
 
 
-def feedback(criterion: dict[str, Any], level: str | None) -> list[str]:
-    """One sentence for the level that was reached; empty for a criterion that has no words for it."""
+def feedback(criterion: dict[str, Any], level: str | None, counted: NDArray[np.float64] | None = None) -> list[str]:
+    """A sentence for the level that was reached, then what sets the text's surface features (F,) apart from good ones.
+
+    Empty for a criterion that has no words for either.
+    """
+    return _of_level(criterion, level) + (compared(criterion, counted) if counted is not None else [])
+
+
+def _of_level(criterion: dict[str, Any], level: str | None) -> list[str]:
     levels = sorted(criterion.get("levels") or [], key=lambda each: float(each["from"]))
     place = next((n for n, each in enumerate(levels) if each["name"] == level), None)
     if place is None:

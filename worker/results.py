@@ -42,7 +42,8 @@ def result_of(
     whole = UnitScore(float(prediction.overall[n]), float(prediction.overall_low[n]), float(prediction.overall_high[n]))
     advisories = _advisories(job, n, prediction, evidence, on_topic)
     pairs = zip(job.criteria, units, strict=True)
-    scores = [criterion_score(criterion, unit, prediction.confidence) for criterion, unit in pairs]
+    counted = evidence.surface[n]
+    scores = [criterion_score(criterion, unit, prediction.confidence, counted) for criterion, unit in pairs]
     if job.explain:
         _explain(job, scores, head, places, read)
     topic = evidence.prompt[n]

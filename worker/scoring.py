@@ -10,6 +10,9 @@ from worker.errors import Unscorable
 from worker.feedback import feedback
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from worker.head.ridge import Head
     from worker.head.taught import Taught
 
@@ -26,8 +29,13 @@ class UnitScore:
     high: float
 
 
-def criterion_score(criterion: dict[str, Any], unit: UnitScore, confidence: float) -> dict[str, Any]:
-    """The score of one criterion: in points of its scale, with its level and what to do next."""
+def criterion_score(
+    criterion: dict[str, Any], unit: UnitScore, confidence: float, counted: NDArray[np.float64] | None = None
+) -> dict[str, Any]:
+    """The score of one criterion: in points of its scale, with its level and what to do next.
+
+    `counted` (F,) are the text's surface features, for the feedback.
+    """
     score = points(criterion, unit.score)
     level = level_of(criterion, score)
     return {
@@ -38,7 +46,7 @@ def criterion_score(criterion: dict[str, Any], unit: UnitScore, confidence: floa
         "interval": _interval(criterion, unit, score),
         "confidence": confidence,
         "level": level,
-        "feedback": feedback(criterion, level),
+        "feedback": feedback(criterion, level, counted),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from worker.head.evidence import Evidence
+from worker.head.evidence import POOLED_LAYERS, Evidence
 from worker.head.ridge import Prediction
 from worker.head.standing import Baseline
 
@@ -33,7 +33,9 @@ class Numbers:
     centres: NDArray[np.float64]  # (m, K) the examples, after the metric; m is 0 without any
     alphas: NDArray[np.float64]  # (m, C)
     half_widths: NDArray[np.float64]  # (C + 1,) of the intervals; the last is the overall score's
-    far: NDArray[np.float64]  # (1,) mean squared standardised input beyond which a text is unlike the examples
+    # (2,) a text is unlike the submissions when its mean squared standardised input lies above the first, or the cosine
+    # between its last layer and theirs below the second; heads of before 0.2 have the first alone
+    far: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,25 @@ class Taught:
         low, high = np.clip(scores - half[:-1], 0, 1), np.clip(scores + half[:-1], 0, 1)
         ends = np.clip(overall - half[-1], 0, 1), np.clip(overall + half[-1], 0, 1)
         nothing = np.full(len(x), np.nan)
-        unusual = (x**2).mean(axis=1) > self.numbers.far[0]
-        return Prediction(scores, low, high, overall, *ends, nothing, self.confidence, unusual)
+        return Prediction(
+            scores, low, high, overall, *ends, nothing, self.confidence, self._unusual(x, evidence.vectors)
+        )
+
+    def _unusual(self, x: NDArray[np.float64], vectors: NDArray[np.float32] | None) -> NDArray[np.bool_]:
+        """(n,) whether texts are unlike all that the head was taught with."""
+        far = self.numbers.far
+        unusual = (x**2).mean(axis=1) > far[0]
+        if len(far) > 1 and vectors is not None:
+            unusual |= likeness(vectors, self.numbers.mean[: vectors.shape[1]]) < far[1]
+        return np.asarray(unusual)
+
+
+def likeness(vectors: NDArray[np.floating], middle: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n,) cosine between the last layers of vectors (n, D) and of another (D,) or as many others (n, D)."""
+    hidden = vectors.shape[1] // POOLED_LAYERS
+    a, b = vectors[:, -hidden:].astype(np.float64), np.atleast_2d(middle)[:, -hidden:].astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.asarray((a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0))
 
 
 def similarity(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:

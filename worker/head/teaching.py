@@ -17,7 +17,7 @@ from scipy.linalg import lapack
 from sklearn.model_selection import KFold
 
 from worker.head.standing import Standing, baseline_of, column_of
-from worker.head.taught import CONFIDENCE, Numbers, similarity
+from worker.head.taught import CONFIDENCE, Numbers, likeness, similarity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,8 +158,19 @@ def teach(
     centres = kernel.x * kernel.radial if kernel else np.zeros((0, x.shape[1]))
     metric = metric_of(x.shape[1] - surface, surface)[1]
     half = _half_widths(unit, predicted, criteria, standing)
-    far = np.array([3.0 * np.quantile((x**2).mean(axis=1), 0.99)])
+    far = _far(inputs[:, :-surface], x)
     return Numbers(baseline.mean, baseline.scale, weights, bias, metric, centres, alphas, half, far), predicted
+
+
+def _far(vectors: Array, x: Array) -> Array:
+    """(2,) from where on a text is unlike the submissions: by its inputs, and by what it is about.
+
+    Each submission is compared with the mean of the others. Three deviations: fewer than 2 of 100 others of the same
+    assignment lie beyond, and 9 of 10 of other assignments (docs/grading.md).
+    """
+    n = len(vectors)
+    about = likeness(vectors, (vectors.sum(axis=0) - vectors) / max(1, n - 1))
+    return np.array([3.0 * np.quantile((x**2).mean(axis=1), 0.99), about.mean() - 3.0 * about.std()])
 
 
 def alike(unit: Array) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -60,9 +60,37 @@ def test_a_copied_prompt_is_seen():
 
 
 def test_off_topic_needs_a_prompt_and_a_low_probability():
-    assert "off_topic" in codes(ESSAY, "p", 0.1)
-    assert "off_topic" not in codes(ESSAY, "p", 0.6)
+    prompt = "Do zoos help animals, or do they harm them?"
+    assert "off_topic" in codes(ESSAY, prompt, 0.1)
+    assert "off_topic" not in codes(ESSAY, prompt, 0.6)
     assert "off_topic" not in codes(ESSAY)
+
+
+@pytest.mark.parametrize("prompt", ["Tell a story about a time when you were patient.", "Distance learning"])
+def test_a_story_and_a_title_are_off_topic_only_when_it_is_sure(prompt):
+    assert "off_topic" not in codes(ESSAY, prompt, 0.1)
+    assert "off_topic" in codes(ESSAY, prompt, 0.01)
+
+
+def test_weak_english_is_english_and_its_words_are_words():
+    weak = "i think fones should be aloud in scool becuase every body has one and its not fair if techers take it. " * 2
+    assert not codes(weak) & {"not_english", "gibberish"}
+
+
+def test_another_language_is_not_called_gibberish_too():
+    assert codes("我认为学生应该可以带手机到学校，只要上课的时候关机就可以了。公共汽车晚点的时候父母会很担心。") >= {
+        "not_english"
+    }
+    assert "gibberish" not in codes(CASES["not_english"])
+
+
+def test_few_letters_are_not_judged_by_their_language():
+    assert codes("Hola, buenos dias.") == {"too_short"}
+
+
+def test_keywords_in_a_row_and_rare_words_everywhere_are_word_salad():
+    assert "word_salad" in codes(ESSAY + " phones school students lessons teachers parents reasons examples rules" * 8)
+    assert "word_salad" in codes("The recondite apotheosis vitiates our quagmire of perfidious hegemony. " * 12)
 
 
 @pytest.mark.parametrize(

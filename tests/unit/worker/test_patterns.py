@@ -1,0 +1,36 @@
+"""Shares of repeats, borrowed runs, strings of keywords and rare words, counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker.patterns import LIST_RUN, RARE_RUN, borrowed, listed, rarest, repeated_runs, repeated_sentences
+
+
+def test_a_run_that_came_before_counts_each_time_again():
+    # ab bc ca ab bc: five runs, of which two came before
+    assert repeated_runs("a b c a b c".split(), 2) == pytest.approx(2 / 5)
+    assert repeated_runs(["a"], 2) == 0
+
+
+def test_a_sentence_that_comes_again_counts_with_its_words_but_a_short_one_does_not():
+    assert repeated_sentences("We like the old library. I agree. We like the old library! I agree.") == 5
+
+
+def test_words_in_runs_of_six_of_the_prompt_are_borrowed():
+    prompt = "should our town build a library".split()
+    assert borrowed(["yes", *prompt, "i", "think", "so"], prompt) == pytest.approx(6 / 10)
+    assert borrowed(prompt[:5], prompt) == 0 == borrowed(prompt, [])
+
+
+def test_only_keywords_that_come_again_make_a_string_of_keywords():
+    keywords = "phone school student lesson teacher parent break".split()
+    assert len(keywords) == LIST_RUN
+    assert listed([*keywords, "and", "the", *keywords]) == pytest.approx(14 / 16)
+    assert listed([*keywords, "and", "the"]) == 0
+
+
+def test_the_densest_forty_words_count_and_misspelt_short_ones_do_not():
+    plain = ["the", "school", "is", "open"] * 30
+    assert rarest([*plain, *["recondite"] * 8, *plain]) == pytest.approx(8 / RARE_RUN)
+    assert rarest([*plain, *["becuse"] * 8]) == 0 == rarest([])

@@ -1,0 +1,37 @@
+"""Which language a text is in: naive Bayes on its bytes (py3langid), loaded when a text first asks for it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+ENGLISH = "en"
+NONE = "zxx"  # ISO 639: no linguistic content
+# Scrambled and weak English is taken for Nigerian Pidgin or Scots.
+NEAR_ENGLISH = frozenset(("en", "pcm", "sco"))
+SURE = 0.8
+# Enough to be sure, and it bounds the time that a long text takes (1 ms for these many).
+JUDGED_CHARS = 4_000
+# Fewer letters say little of their language; a Chinese text has few words, but as many letters.
+FEWEST_LETTERS = 40
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> LanguageIdentifier:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str) -> str | None:
+    """ISO 639 code of a text's language; `zxx` for letters that are no language, None when it can't be told."""
+    start = text[:JUDGED_CHARS]
+    if sum(character.isalpha() for character in start) < FEWEST_LETTERS:
+        return None
+    code, probability = _identifier().classify(start)
+    if code in NEAR_ENGLISH:
+        return ENGLISH
+    return str(code) if code == NONE or probability >= SURE else None
