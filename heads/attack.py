@@ -80,10 +80,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heads.attack", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv and assignments.json")
     parser.add_argument("--essays", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="draws the essays")
     parser.add_argument("--home", type=Path, default=Path(".gradeline"), help="where the exported model is kept")
     arguments = parser.parse_args()
     engine = load_engine(WorkerSettings(engine="onnx", home=arguments.home))
-    report(drawn(asap(arguments.data), arguments.essays), engine)
+    report(drawn(asap(arguments.data), arguments.essays, arguments.seed), engine)
 
 
 def report(essays: Drawn, engine: Engine) -> None:

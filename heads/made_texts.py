@@ -57,6 +57,9 @@ def positives() -> dict[str, list[Made]]:
     """Texts that each advisory should be given to."""
     makers: dict[str, Callable[[Random, int], Made]] = {
         "too_short": lambda draw, n: Made(" ".join(essay(draw, n, 2).text.split()[: 5 + n]), TOPICS[n % 8]["prompt"]),
+        "too_long": lambda draw, n: Made(
+            "\n\n".join(essay(draw, n + k).text for k in range(18)), TOPICS[n % 8]["prompt"]
+        ),
         "not_prose": _symbols,
         "not_english": _foreign,
         "gibberish": _gibberish,

@@ -28,7 +28,7 @@ TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that fewer than 1 of 100 essays of the corpora reach.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
-LISTED, RARE = 0.08, 0.14
+LISTED, RARE = 0.06, 0.14
 # An ending that repeats the opening is no padding; it has fewer words than this.
 SAME_WORDS = 25
 PATTERN_WORDS = 25
@@ -60,7 +60,7 @@ def advise(
     unusual: bool = False,
 ) -> list[dict[str, str]]:
     """The remarks on one text: `[{"code", "message"}]`. `on_topic` is NaN without a prompt; time grows with length."""
-    spoken = words_of(text)[:READ_WORDS]
+    spoken, asked = words_of(text)[:READ_WORDS], words_of(prompt or "")
     language = language_of(text)
     found = {
         "too_short": words < SHORT_WORDS,
@@ -68,9 +68,9 @@ def advise(
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
         "gibberish": _gibberish(spoken, surface_row, language),
-        "word_salad": _salad(spoken),
+        "word_salad": _salad(spoken, asked),
         "repetitive": _repetitive(text, spoken),
-        "copied_prompt": borrowed(spoken, words_of(prompt or "")) > BORROWED,
+        "copied_prompt": borrowed(spoken, asked) > BORROWED,
         "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
         "prompt_injection": gives_orders(text),
         "unusual_for_calibration": unusual,
@@ -97,8 +97,8 @@ def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None)
     return language == NONE or float(row[FEATURES.index("unknown_share")]) > UNKNOWN_SHARE
 
 
-def _salad(words: list[str]) -> bool:
-    return len(words) >= PATTERN_WORDS and (listed(words) > LISTED or rarest(words) > RARE)
+def _salad(words: list[str], prompt: list[str]) -> bool:
+    return len(words) >= PATTERN_WORDS and (listed(words, prompt) > LISTED or rarest(words) > RARE)
 
 
 def _repetitive(text: str, words: list[str]) -> bool:

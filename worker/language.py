@@ -13,8 +13,8 @@ NONE = "zxx"  # ISO 639: no linguistic content
 # Scrambled and weak English is taken for Nigerian Pidgin or Scots.
 NEAR_ENGLISH = frozenset(("en", "pcm", "sco"))
 SURE = 0.8
-# Enough to be sure, and it bounds the time that a long text takes (1 ms for these many).
-JUDGED_CHARS = 4_000
+# Enough to be sure, and it bounds the time that a long text takes (half a millisecond for so many).
+JUDGED_CHARS = 2_000
 # Fewer letters say little of their language; a Chinese text has few words, but as many letters.
 FEWEST_LETTERS = 40
 

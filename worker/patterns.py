@@ -13,7 +13,7 @@ SENTENCE = re.compile(r"[.!?\n]+")
 # A shorter sentence ("I agree.") may well come twice.
 SENTENCE_WORDS = 5
 PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
-LIST_RUN = 7  # content words in a row; even a list of examples has an `and`
+LIST_RUN = 6  # content words in a row; even a list of examples has an `and`
 RARE_RUN = 40
 RARE_LETTERS = 8  # shorter rare words are mostly misspelt common ones
 FUNCTION_WORDS = frozenset(
@@ -58,12 +58,13 @@ def borrowed(words: Words, prompt: Words) -> float:
     return len(places) / len(words) if words else 0.0
 
 
-def listed(words: Words) -> float:
-    """Share of the words that stand in strings of keywords: LIST_RUN or more content words in a row, most of which the
-    text uses elsewhere too (a quotation in another language has no English function word either, but is said once)."""
-    times = Counter(words)
+def listed(words: Words, prompt: Words) -> float:
+    """Share of the words that stand in strings of keywords: LIST_RUN or more content words in a row, of which a third
+    stand in the prompt or elsewhere in the text (a quotation in another language has no English function word either,
+    but is said once)."""
+    times, asked = Counter(words), set(prompt)
     runs = [run for run in _content_runs(words) if len(run) >= LIST_RUN]
-    strings = [run for run in runs if 2 * sum(times[word] > 1 for word in run) > len(run)]
+    strings = [run for run in runs if 3 * sum(times[word] > 1 or word in asked for word in run) >= len(run)]
     return sum(map(len, strings)) / len(words) if words else 0.0
 
 
