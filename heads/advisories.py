@@ -15,7 +15,8 @@ from heads.made_texts import Made, negatives, positives
 from heads.outlook import strangers
 from worker.advisories import MESSAGES, advise
 from worker.engine import Engine, load_engine
-from worker.features.surface import surface, words_of
+from worker.features.surface import surface
+from worker.features.words import words_of
 from worker.head import Head, load_default
 from worker.reading import Reader
 from worker.settings import WorkerSettings

@@ -8,7 +8,7 @@ from random import Random
 
 from heads.made_texts import STOCK, TOPICS, misspelt
 from heads.nonsense import keywords, nonsense
-from worker.features.surface import words_of
+from worker.features.words import words_of
 
 SENTENCES = re.compile(r"(?<=[.!?])\s+")
 # (seeded draw, essay, its prompt, an essay of another assignment) -> text

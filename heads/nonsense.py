@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from worker.features.prompt import content
-from worker.features.surface import words_of, zipf
+from worker.features.words import words_of, zipf
 
 NOUNS = (
     "quagmire paradigm dichotomy epiphany conundrum propensity sagacity verisimilitude hegemony cacophony panacea "

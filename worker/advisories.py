@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from worker.features.surface import FEATURES, words_of
+from worker.features.surface import FEATURES
+from worker.features.words import words_of
 from worker.language import ENGLISH, NONE, language_of
 from worker.orders import gives_orders
 from worker.patterns import borrowed, listed, rarest, repeated_runs, repeated_sentences

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from worker.features.surface import SENTENCE_END
+from worker.features.words import SENTENCE_END
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
-from worker.features.surface import RARE_ZIPF, words_of, zipf
+from worker.features.surface import RARE_ZIPF
+from worker.features.words import words_of, zipf
 
 SENTENCE = re.compile(r"[.!?\n]+")
 # A shorter sentence ("I agree.") may well come twice.

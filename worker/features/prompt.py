@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.surface import words_of, zipf
+from worker.features.words import words_of, zipf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,17 +9,16 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from wordfreq import zipf_frequency
+
+from worker.features import style
+from worker.features.words import sentence_lengths, words_of, zipf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 SPACE_BEFORE_MARK = re.compile(r"\s[,.;:!?](?=\s|$)")
 NO_SPACE_AFTER_MARK = re.compile(r"[,;!?][^\W\d_]")
 LOWER_AFTER_STOP = re.compile(r"[.!?]\s+[a-z]")
@@ -64,19 +63,9 @@ FEATURES = (
     "lone_i",  # the word i in small / n
     "first_person_share",  # i me my mine we us our / n
     "repeated_word_share",  # a word twice in a row / n
+    *style.FEATURES,
 )
 FIRST_PERSON = frozenset("i me my mine we us our ours".split())
-
-
-@lru_cache(maxsize=65_536)
-def zipf(word: str) -> float:
-    """Zipf frequency of an English word, 0 for one that is not known. Long runs of letters are not looked up."""
-    return float(zipf_frequency(word, "en")) if len(word) <= 40 else 0.0
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in small letters."""
-    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
 
 
 def surface(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -96,13 +85,8 @@ def _row(text: str) -> list[float]:
         *_marks(text, words, n),
         *_layout(text, words, len(sentences), n),
         *_errors(text, words, len(sentences), n),
+        *style.row(text, words, sentences),
     ]
-
-
-def sentence_lengths(text: str) -> list[int]:
-    """Words of each sentence that has any; [0] for a text without words."""
-    lengths = [len(WORD.findall(part)) for part in SENTENCE_END.split(text)]
-    return [length for length in lengths if length] or [0]
 
 
 def _sizes(words: list[str], sentences: list[int]) -> list[float]:

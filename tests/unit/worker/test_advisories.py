@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from worker.advisories import advise
-from worker.features.surface import surface, words_of
+from worker.features.surface import surface
+from worker.features.words import words_of
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 ESSAY = (SAMPLES / "phones-strong.txt").read_text()
