@@ -78,8 +78,8 @@ def assignments(data: Path, corpus: Corpus, inputs: Array) -> list[tuple[Assignm
 
 
 def average(kappas: list[list[float]]) -> float:
-    """Over assignments, of the means over their criteria."""
-    return round(float(np.mean([np.mean(each) for each in kappas])), 4)
+    """Over all criteria of all assignments."""
+    return round(float(np.mean(np.concatenate(kappas))), 4)
 
 
 def asap_figures(data: Path, corpus: Corpus, inputs: Array) -> list[dict[str, Any]]:

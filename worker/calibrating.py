@@ -113,6 +113,7 @@ class Calibrating:
             "model": self.marker.model,
             "criteria": [c.name for c in wanted],
             "importance": [c.weight for c in wanted],
+            "features": counted.shape[1],
             **_figures(rubric, scores, predicted, before, numbers.half_widths),
             "baseline": {
                 "submissions": len(lessons),

@@ -10,6 +10,7 @@ import numpy as np
 from db.jobs import Claimed
 from worker.engine.base import Encoded
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
+from worker.features.surface import FEATURES as SURFACE
 from worker.head import Evidence, gather
 from worker.head.evidence import words_in
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PROMPTS_KEPT = 256
 # Vectors are kept in half precision. Fresh ones are rounded to it too, so that a regrade gives the same scores.
-KEPT_AS = np.dtype("<f2")
+KEPT_AS, COUNTED_AS = np.dtype("<f2"), np.dtype("<f4")
 
 
 class Reader:
@@ -33,7 +34,7 @@ class Reader:
     def read(self, held: Sequence[Claimed]) -> tuple[Encoded, Evidence]:
         """Vectors and features of jobs; what is kept is not computed again."""
         encoded = self._encoded(held)
-        if all(job.surface is not None and (job.topic or not job.prompt) for job in held):
+        if all(_counted(job) and (job.topic or not job.prompt) for job in held):
             return encoded, _remembered(held, encoded.vectors)
         texts, prompts = [job.text for job in held], [job.prompt for job in held]
         return encoded, self.gather(texts, prompts, encoded.vectors)
@@ -75,9 +76,14 @@ class Reader:
         return np.stack([self._prompts[p] if p else nothing for p in prompts])
 
 
+def _counted(job: Claimed) -> bool:
+    """Whether the features that are kept are those that are counted now: an older version counted fewer."""
+    return job.surface is not None and len(job.surface) == len(SURFACE) * COUNTED_AS.itemsize
+
+
 def _remembered(held: Sequence[Claimed], vectors: NDArray[np.float32]) -> Evidence:
     """The evidence of jobs of which all is kept: no text is read."""
-    counted = np.stack([np.frombuffer(job.surface or b"", "<f4") for job in held]).astype(np.float64)
+    counted = np.stack([np.frombuffer(job.surface or b"", COUNTED_AS) for job in held]).astype(np.float64)
     nothing = [np.nan] * len(PROMPT_FEATURES)
     topics = np.array([job.topic or nothing for job in held], np.float64)
     return Evidence(vectors, counted, topics, words_in(counted))
@@ -90,4 +96,4 @@ def without_engine(held: Sequence[Claimed]) -> Evidence:
 
 def as_kept(vectors: NDArray[np.float32], counted: NDArray[np.float64], n: int) -> tuple[bytes, bytes]:
     """One text's vector and surface features in the form in which they are kept."""
-    return vectors[n].astype(KEPT_AS).tobytes(), counted[n].astype("<f4").tobytes()
+    return vectors[n].astype(KEPT_AS).tobytes(), counted[n].astype(COUNTED_AS).tobytes()

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from db.calibration import Calibration
 from db.session import Database
 from worker.errors import ModelUnavailable
+from worker.features.surface import FEATURES
 from worker.head.taught import Taught, unpacked
 
 
@@ -37,5 +38,7 @@ class TaughtHeads:
             raise ModelUnavailable("the rubric's calibration is gone: calibrate again")
         if hashlib.sha256(found.head).hexdigest() != found.sha256:
             raise ModelUnavailable("the calibration's numbers are not those that were written: calibrate again")
+        if found.card.get("features") != len(FEATURES):
+            raise ModelUnavailable("the calibration was made by a version that counted other features: calibrate again")
         name = f"calibration-{found.sha256[:12]}"
         return unpacked(found.head, found.card, name, found.card["model"], str(found.revision))

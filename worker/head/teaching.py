@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AMPLITUDES = (0.01, 0.03, 0.1, 0.25, 0.6)
 LINEAR, RADIAL = 1.0, 10.0
 # Squared inverse lengths of the radial part, for vectors and surface features (mean squared differences).
-VECTOR_GAMMA, SURFACE_GAMMA = 0.3, 0.3
+VECTOR_GAMMA, SURFACE_GAMMA = 0.2, 0.2
 PRIOR = 4.0
 FOLDS = 5
 # Beyond this many examples, the amplitudes that only few examples want are not tried.
