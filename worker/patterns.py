@@ -14,7 +14,7 @@ SENTENCE = re.compile(r"[.!?\n]+")
 # A shorter sentence ("I agree.") may well come twice.
 SENTENCE_WORDS = 5
 PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
-LIST_RUN = 6  # content words in a row; even a list of examples has an `and`
+LIST_RUN = 5  # content words in a row; even a list of examples has an `and`
 RARE_RUN = 40
 RARE_LETTERS = 8  # shorter rare words are mostly misspelt common ones
 FUNCTION_WORDS = frozenset(

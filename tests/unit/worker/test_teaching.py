@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from worker.head.agreement import agreement_of, figures
 from worker.head.evidence import Evidence
 from worker.head.standing import COLUMNS, Standing, column_of
-from worker.head.taught import Taught, packed, similarity, unpacked
+from worker.head.taught import Taught, likeness, packed, similarity, unpacked
 from worker.head.teaching import Criterion, teach
 
 VECTORS, SURFACE = 40, 6
@@ -93,6 +95,31 @@ def test_a_text_that_is_unlike_all_examples_is_said_to_be_unusual():
     numbers, _ = teach(inputs, SURFACE, graded(quality, np.arange(30)), [POINTS], standing())
     strange = np.vstack([inputs[:1], np.full((1, VECTORS + SURFACE), 400.0)])
     assert scores_of(head_of(numbers), strange).unusual.tolist() == [False, True]
+
+
+def test_a_text_about_something_else_is_unusual_though_none_of_its_inputs_is_far_out():
+    inputs, quality = made(100)
+    inputs[:, :VECTORS] += np.linspace(-20, 20, VECTORS)  # what this assignment is about
+    numbers, _ = teach(inputs, SURFACE, graded(quality, np.arange(30)), [POINTS], standing())
+    turned = inputs[:5].copy()
+    turned[:, VECTORS - 13 : VECTORS] = inputs[:5, VECTORS - 13 : VECTORS][:, ::-1] * np.where(
+        np.arange(13) % 2, 1, 0.2
+    )
+    head = head_of(numbers)
+    assert not scores_of(head, inputs).unusual[:5].any() and scores_of(head, turned).unusual.all()
+
+
+def test_a_head_that_knows_no_likeness_still_judges_by_its_inputs():
+    inputs, quality = made(60)
+    numbers, _ = teach(inputs, SURFACE, graded(quality, np.arange(30)), [POINTS], standing())
+    old = head_of(replace(numbers, far=numbers.far[:1]))
+    strange = np.vstack([inputs[:1], np.full((1, VECTORS + SURFACE), 400.0)])
+    assert scores_of(old, strange).unusual.tolist() == [False, True]
+
+
+def test_likeness_is_the_cosine_of_the_last_layers():
+    # three layers of two numbers each: only the last two count
+    assert likeness(np.array([[9.0, 9, 9, 9, 3, 4]]), np.array([0.0, 0, 0, 0, 4, 3])) == pytest.approx([24 / 25])
 
 
 def test_a_score_is_the_same_alone_and_in_company():
