@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,heads,dev
 
-.PHONY: help install run test check bench heads schema
+.PHONY: help install run test check bench heads evaluate attack schema
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ bench: install ## measure the line against the bare engine
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)
+
+evaluate: install ## one table of what the heads reach on essays they have not seen (make heads evaluate: fit first)
+	$(BIN)/python -m heads.evaluate --data $(DATA)
+
+attack: install ## what cheating changes, and what notices it
+	$(BIN)/python -m heads.attack --data $(DATA)
 
 schema: install ## draw the database's schema into docs/schema.md
 	$(BIN)/python docs/draw_schema.py
