@@ -63,13 +63,15 @@ def positives() -> dict[str, list[Made]]:
         "not_prose": _symbols,
         "not_english": _foreign,
         "gibberish": _gibberish,
-        "word_salad": _salad,
         "repetitive": _repetitive,
         "copied_prompt": _copied,
         "off_topic": _off_topic,
         "prompt_injection": _order,
     }
-    return {code: [maker(Random(f"{code} {n}"), n) for n in range(EACH)] for code, maker in makers.items()}
+    made = {code: [maker(Random(f"{code} {n}"), n) for n in range(EACH)] for code, maker in makers.items()}
+    # Letters that are no words come first, then words that are no sentences.
+    made["gibberish"] += [_salad(Random(f"word_salad {n}"), n) for n in range(EACH)]
+    return made
 
 
 def negatives() -> list[Made]:

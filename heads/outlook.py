@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heads.corpora import Corpus
-from heads.made_texts import positives
+from heads.made_texts import EACH, positives
 from worker.head import Evidence
 from worker.head.standing import load_standing
 from worker.head.taught import Taught
@@ -28,7 +28,7 @@ def strangers(corpus: Corpus, reader: Reader) -> tuple[float, float, float]:
     read = {
         name: _read(corpus, draw.permutation(np.flatnonzero(corpus.groups == name))[:ESSAYS], reader) for name in names
     }
-    noise = _evidence([made.text for made in positives()["gibberish"]], reader)
+    noise = _evidence([made.text for made in positives()["gibberish"][:EACH]], reader)
     rates = []
     for name in names:
         head = _taught(read[name].pick(np.arange(COHORT)), reader)
