@@ -67,8 +67,10 @@ def advise(
         "too_long": words > LONG_WORDS,
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
-        # The API has one word for both: letters that are no words, and words that are no sentences.
-        "gibberish": _gibberish(spoken, surface_row, language) or _salad(spoken, asked),
+        # The API has one code for both: letters that are no words, and words that are no sentences. The words of another
+        # language are in no English list either.
+        "gibberish": language in (None, ENGLISH, NONE)
+        and (_gibberish(spoken, surface_row, language) or _salad(spoken, asked)),
         "repetitive": _repetitive(text, spoken),
         "copied_prompt": borrowed(spoken, asked) > BORROWED,
         "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
@@ -92,8 +94,8 @@ def _symbols(text: str) -> bool:
 
 
 def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None) -> bool:
-    if len(words) < JUDGED_WORDS or language not in (None, ENGLISH, NONE):
-        return False  # the words of another language are in no English list either
+    if len(words) < JUDGED_WORDS:
+        return False
     return language == NONE or float(row[FEATURES.index("unknown_share")]) > UNKNOWN_SHARE
 
 
