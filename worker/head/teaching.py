@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 # Amplitudes of the kernel against noise of 1; small ones trust the standing head.
-AMPLITUDES = (0.01, 0.03, 0.1, 0.25, 0.6)
-LINEAR, RADIAL = 1.0, 10.0
+AMPLITUDES = (0.01, 0.03, 0.1, 0.25, 0.6, 1.2)
+LINEAR, RADIAL = 1.0, 5.0
 # Squared inverse lengths of the radial part, for vectors and surface features (mean squared differences).
-VECTOR_GAMMA, SURFACE_GAMMA = 0.2, 0.2
+VECTOR_GAMMA, SURFACE_GAMMA = 0.6, 0.6
 PRIOR = 4.0
 FOLDS = 5
 # Beyond this many examples, the amplitudes that only few examples want are not tried.
