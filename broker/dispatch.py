@@ -107,21 +107,34 @@ class Dispatcher:
         self._wanted: set[str] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._stopped = False
 
     def wish(self, queue: str = EVERYTHING) -> None:
         """Asks for a dispatch soon, of one queue or all. If it fails, the sweep of any worker makes up for it."""
         with self._changed:
+            if self._stopped:
+                return
             self._wanted.add(queue)
             if self._thread is None or not self._thread.is_alive():  # also in a process that was forked since
                 self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
+    def stop(self, seconds: float = 5.0) -> None:
+        """Ends the thread after the dispatch that is under way; later wishes are left to the sweep."""
+        with self._changed:
+            self._stopped, thread = True, self._thread
+            self._changed.notify()
+        if thread is not None:
+            thread.join(timeout=seconds)
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._wanted:
+                while not self._wanted and not self._stopped:
                     self._changed.wait()
+                if self._stopped:
+                    return
                 queues, self._wanted = self._wanted, set()
             try:
                 self.dispatch.everything() if EVERYTHING in queues else self.dispatch(queues)

@@ -36,7 +36,7 @@ class Heart:
     def stop(self) -> None:
         """Ends the thread, and says that this child is gone."""
         self._stop.set()
-        self._thread.join(timeout=2)
+        self._thread.join(timeout=5)
         self._quietly(self._leave)
 
     def _run(self) -> None:

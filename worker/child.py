@@ -86,6 +86,7 @@ class Child:
 
     def stop(self) -> None:
         self.mender.stop()
+        self.dispatcher.stop()
         self.heart.stop()
 
 

@@ -25,6 +25,7 @@ def app(servers: Servers) -> Iterator[Flask]:
     made = create_app(settings)
     yield made
     services = made.extensions["gradeline"]
+    services.dispatcher.stop()  # or it might open the database again
     services.celery.close()
     services.database.close()
 

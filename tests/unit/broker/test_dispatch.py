@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 import uuid
 from queue import Empty
 
@@ -11,7 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from broker.app import make_app
-from broker.dispatch import Dispatch
+from broker.dispatch import Dispatch, Dispatcher
 from broker.settings import BrokerSettings
 from broker.sweep import sweep
 from db import jobs
@@ -89,3 +91,22 @@ def test_a_sweep_sends_what_nobody_sent_and_returns_what_was_lost(database, cele
     sweep(Dispatch(database, celery, settings))
     assert dispatched(database, [waiting, lost]) == [True, True]
     assert sorted(job for chunk in messages(celery, queue) for job in chunk) == sorted([str(waiting), str(lost)])
+
+
+def test_a_dispatcher_that_was_stopped_has_no_thread_and_takes_no_wish():
+    class Counted:
+        done = 0
+
+        def everything(self) -> int:
+            self.done += 1
+            return 0
+
+    counted = Counted()
+    dispatcher = Dispatcher(counted)
+    dispatcher.wish()
+    deadline = time.monotonic() + 10
+    while not counted.done and time.monotonic() < deadline:
+        time.sleep(0.01)
+    dispatcher.stop()
+    dispatcher.wish()
+    assert counted.done == 1 and dispatcher._thread not in threading.enumerate()
