@@ -19,8 +19,8 @@ NEXT = {
         "The order carries the reader from opening to ending.",
     ),
     "Clarity": (
-        "Many sentences are hard to follow: write shorter ones, with one idea each, and read them aloud.",
-        "Most sentences can be followed; split the long ones, and vary how they begin.",
+        "Many sentences are hard to follow: put one idea into each, and read them aloud.",
+        "Most sentences can be followed; vary how they begin, and read aloud those that say two things at once.",
         "Sentences read well; look for those that could say the same in fewer words.",
         "Sentences are clear and varied.",
     ),
