@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from worker.features.surface import FEATURES
 from worker.head.traits import CRITERION_OF
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 FILE = Path(__file__).parent / "head" / "well_scored.json"
+PLACES = {name: place for place, name in enumerate(FEATURES)}
+LENGTH = PLACES["log_words"]
 MOST = 2
 # In standard deviations of the well-scored texts; nearer than this, most good writers differ too.
 LEAST = 1.0
@@ -74,17 +76,20 @@ def compared(criterion: dict[str, Any], row: NDArray[np.float64]) -> list[str]:
     """At most two sentences on a text's surface features (F,), the furthest first; none where it is like good texts."""
     name = str(criterion.get("measures") or criterion["name"])
     name = CRITERION_OF.get(name, name)
-    found = [_said(aspect, row, name) for aspect in ASPECTS.get(name, ())]
-    return [advice for z, advice in sorted(found, reverse=True)[:MOST] if z >= LEAST]
+    said = (_said(aspect, row, name) for aspect in ASPECTS.get(name, ()))
+    return [advice for _, advice in sorted((each for each in said if each), reverse=True)[:MOST]]
 
 
-def _said(aspect: Aspect, row: NDArray[np.float64], criterion: str) -> tuple[float, str]:
-    mean, sd = _typical(criterion, aspect.feature, float(row[FEATURES.index("log_words")]))
-    own = float(row[FEATURES.index(aspect.feature)])
+def _said(aspect: Aspect, row: NDArray[np.float64], criterion: str) -> tuple[float, str] | None:
+    """How far a text is on the bad side, and what to do about it; None when it is not far enough."""
+    mean, sd = _typical(criterion, aspect.feature, float(row[LENGTH]))
+    own = float(row[PLACES[aspect.feature]])
     z = (own - mean) / sd if aspect.high_is_bad else (mean - own) / sd
+    if z < LEAST:
+        return None
     shown = [_number(aspect.shown(value)) for value in (own, mean)]
     # Numbers that read the same would make the advice look foolish.
-    return (z if shown[0] != shown[1] else 0.0), aspect.advice.format(own=shown[0], good=shown[1])
+    return (z, aspect.advice.format(own=shown[0], good=shown[1])) if shown[0] != shown[1] else None
 
 
 def _number(value: float) -> str:
@@ -94,7 +99,7 @@ def _number(value: float) -> str:
 def _typical(criterion: str, feature: str, log_words: float) -> tuple[float, float]:
     """Mean and standard deviation among well-scored texts of about the same length."""
     known = _well_scored()
-    band = int(np.searchsorted(known["edges"], math.expm1(log_words), side="right"))
+    band = bisect_right(known["edges"], math.expm1(log_words))
     mean, sd = known["criteria"][criterion][feature][band]
     return float(mean), max(float(sd), 1e-6)
 
