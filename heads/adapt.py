@@ -18,11 +18,11 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import AutoTokenizer
 
+from heads.corpora import ELLIPSE_COLUMNS
 from worker.engine.source import find_source
 from worker.engine.torch import load_model
 from worker.settings import WorkerSettings
 
-TRAITS = ["cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions"]
 LONGEST = 512
 BATCH = 16
 
@@ -76,13 +76,13 @@ def run(given: argparse.Namespace) -> None:
     data = pd.read_csv(given.data / "ellipse_train.csv").sample(frac=1, random_state=0).reset_index(drop=True)
     tokenizer = AutoTokenizer.from_pretrained(source.folder)
     ids = tokenizer(list(data.text), truncation=True, max_length=LONGEST)["input_ids"]
-    targets = torch.tensor(data[TRAITS].to_numpy(np.float32))
+    targets = torch.tensor(data[ELLIPSE_COLUMNS].to_numpy(np.float32))
     lengths = np.array([len(each) for each in ids])
     encoder: Any = load_model(source.folder, torch.float32)
     hidden = encoder.config.hidden_size
     config = LoraConfig(r=given.rank, lora_alpha=2 * given.rank, target_modules="all-linear")
     adapted: Any = get_peft_model(encoder, config)
-    model = Regressor(adapted, hidden, len(TRAITS)).to(device)
+    model = Regressor(adapted, hidden, len(ELLIPSE_COLUMNS)).to(device)
     nn.init.zeros_(model.out.weight)
     learned = np.arange(given.held, len(data))
     model.out.bias.data = targets[given.held :].mean(0).to(device)

@@ -39,9 +39,7 @@ def codes_of(
 
 def topics(texts: Sequence[str], prompts: Sequence[str | None], reader: Reader, head: Head) -> NDArray[np.float64]:
     """(n,) the probability that each text answers its prompt."""
-    chunks = [slice(n, n + 32) for n in range(0, len(texts), 32)]
-    evidence = (reader.gather(texts[c], prompts[c], reader.encode(texts[c]).vectors) for c in chunks)
-    return np.concatenate([head.on_topic(each) for each in evidence])
+    return head.on_topic(reader.look(texts, prompts))
 
 
 def made_table(reader: Reader, head: Head) -> dict[str, tuple[int, float, float, float]]:

@@ -15,7 +15,7 @@ from heads.attacks import ATTACKS, GUARDED, Change
 from heads.corpora import Corpus, asap
 from worker.advisories import advise
 from worker.engine import Engine, load_engine
-from worker.head import Evidence, Head, load_default
+from worker.head import Head, load_default
 from worker.head.traits import CRITERIA
 from worker.reading import Reader
 from worker.settings import WorkerSettings
@@ -61,13 +61,7 @@ def drawn(corpus: Corpus, n: int, seed: int = 0) -> Drawn:
 
 def graded(texts: Sequence[str], prompts: Sequence[str], reader: Reader, head: Head) -> Graded:
     """By the head that comes along."""
-    parts = [slice(n, n + 32) for n in range(0, len(texts), 32)]
-    done = [_graded(texts[part], prompts[part], reader, head) for part in parts]
-    return Graded(np.concatenate([d.scores for d in done]), np.concatenate([d.noticed for d in done]))
-
-
-def _graded(texts: Sequence[str], prompts: Sequence[str], reader: Reader, head: Head) -> Graded:
-    evidence: Evidence = reader.gather(texts, prompts, reader.encode(texts).vectors)
+    evidence = reader.look(texts, prompts)
     done, topic = head.predict(evidence), head.on_topic(evidence)
     noticed = [
         bool({a["code"] for a in advise(t, int(evidence.words[n]), p, float(topic[n]), evidence.surface[n])} - FACTS)

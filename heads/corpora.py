@@ -26,6 +26,7 @@ ELLIPSE_TRAITS = {
     "Clarity": ["syntax", "phraseology"],
     "Academic_Writing": ["vocabulary", "grammar", "conventions"],
 }
+ELLIPSE_COLUMNS = [trait for traits in ELLIPSE_TRAITS.values() for trait in traits]
 
 
 @dataclass(frozen=True)

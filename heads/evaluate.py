@@ -20,9 +20,9 @@ from rich.progress import track
 from rich.table import Table
 
 from broker.settings import EMBEDDED_MODEL
-from heads.corpora import Corpus, asap, ellipse
+from heads.corpora import ELLIPSE_COLUMNS, Corpus, asap, ellipse
 from heads.embed import embed
-from heads.measures import Assignment, coverage, few_shot, in_prompt, predict, standardised_difference
+from heads.measures import Assignment, coverage, few_shot, in_prompt, standardised_difference
 from heads.quantized import loss
 from heads.standing import fit_standing
 from worker.engine.source import EMBEDDED_REVISION
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-ELLIPSE = ["cohesion", "syntax", "vocabulary", "phraseology", "grammar", "conventions"]
 GROUPS = ("gender", "ses", "race_ethnicity")
 SMALLEST_GROUP = 50
 DRAWS = 10
@@ -108,16 +107,17 @@ def asap_figures(data: Path, corpus: Corpus, inputs: Array) -> list[dict[str, An
 def ellipse_figures(data: Path, inputs: Array, test_inputs: Array, standing: Any) -> list[dict[str, Any]]:
     """Six traits, taught on the training essays and tested on the others."""
     train, test = pd.read_csv(data / "ellipse_train.csv"), pd.read_csv(data / "ellipse.csv")
-    criteria = [Criterion(t, t, 1.0, 5.0, 1.0) for t in ELLIPSE]
+    criteria = [Criterion(t, t, 1.0, 5.0, 1.0) for t in ELLIPSE_COLUMNS]
     width = len(surface(["a"])[0])
-    numbers, _ = teach(inputs, width, train[ELLIPSE].to_numpy(float), criteria, standing)
-    unit, human = predict(numbers, test_inputs), test[ELLIPSE].to_numpy(float)
+    numbers, _ = teach(inputs, width, train[ELLIPSE_COLUMNS].to_numpy(float), criteria, standing)
+    unit, human = numbers.unit(numbers.standardised(test_inputs)), test[ELLIPSE_COLUMNS].to_numpy(float)
     points = 1 + 4 * unit
     error = float(np.sqrt(((points - human) ** 2).mean(axis=0)).mean())
     covered = coverage(criteria, human, unit, numbers.half_widths)
     rows = [row("ELLIPSE, six traits, test essays: MCRMSE", round(error, 4), None, 0.48)]
     rows += [
-        row(f"ELLIPSE 90 % intervals, {t}", round(c, 3), 0.88, 0.92) for t, c in zip(ELLIPSE, covered, strict=True)
+        row(f"ELLIPSE 90 % intervals, {t}", round(c, 3), 0.88, 0.92)
+        for t, c in zip(ELLIPSE_COLUMNS, covered, strict=True)
     ]
     for column in GROUPS:
         apart = standardised_difference(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worker.head.agreement import figures
-from worker.head.standing import Baseline, Standing
-from worker.head.taught import Numbers, similarity
+from worker.head.standing import Standing
 from worker.head.teaching import Criterion, teach
+from worker.report.fairness import dsm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,15 +38,6 @@ class Assignment:
         ]
 
 
-def predict(numbers: Numbers, inputs: Array) -> Array:
-    """(n, C) scores from 0 to 1 by a taught head's numbers."""
-    x = Baseline(numbers.mean, numbers.scale)(inputs)
-    out = x @ numbers.weights + numbers.bias
-    if len(numbers.centres):
-        out = out + similarity(x * numbers.metric, numbers.centres) @ numbers.alphas
-    return np.asarray(np.clip(out, 0, 1))
-
-
 def in_prompt(each: Assignment) -> tuple[list[float], list[float]]:
     """Kappas by five folds, and the share of held-out scores inside their intervals, a criterion each."""
     numbers, predicted = teach(each.inputs, each.surface, each.scores, each.criteria, each.standing)
@@ -70,19 +61,13 @@ def few_shot(each: Assignment, graded: int, draws: int) -> list[float]:
         known[chosen] = each.scores[chosen]
         numbers, _ = teach(each.inputs, each.surface, known, each.criteria, each.standing)
         rest = np.setdiff1d(np.arange(n), chosen)
-        found.append(each.qwk(rest, predict(numbers, each.inputs[rest])))
+        found.append(each.qwk(rest, numbers.unit(numbers.standardised(each.inputs[rest]))))
     return [float(value) for value in np.mean(np.array(found, float), axis=0)]
 
 
 def standardised_difference(human: Array, machine: Array, groups: NDArray[Any], least: int) -> dict[str, float]:
-    """DSM of each group of at least `least` essays: the difference of the group's mean standardised scores.
-
-    Both sides are standardised over all essays (RSMTool 7 and later).
-    """
-    z = [(side - side.mean()) / side.std(ddof=1) for side in (human, machine)]
-    names, counts = np.unique(groups.astype(str), return_counts=True)
-    return {
-        str(name): round(float((z[1] - z[0])[groups.astype(str) == name].mean()), 3)
-        for name, count in zip(names, counts, strict=True)
-        if count >= least
-    }
+    """DSM of each group of at least `least` essays, to three decimals; none where scores don't vary."""
+    labels = groups.astype(str)
+    rows = {str(name): np.flatnonzero(labels == name) for name in np.unique(labels)}
+    found = {name: dsm(human, machine, mine) for name, mine in rows.items() if len(mine) >= least}
+    return {name: round(value, 3) for name, value in found.items() if value is not None}

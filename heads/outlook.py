@@ -48,8 +48,7 @@ def _read(corpus: Corpus, rows: NDArray[np.int64], reader: Reader) -> Evidence:
 
 
 def _evidence(texts: list[str], reader: Reader) -> Evidence:
-    vectors = np.concatenate([reader.encode(texts[n : n + 32]).vectors for n in range(0, len(texts), 32)])
-    return reader.gather(texts, [None] * len(texts), vectors)
+    return reader.look(texts, [None] * len(texts))
 
 
 def _taught(evidence: Evidence, reader: Reader) -> Taught:

@@ -161,10 +161,9 @@ class Marker:
         engine = None if head.degraded else self.engine
         prediction = head.predict(evidence)
         on_topic = (self.head or self.fallback).on_topic(evidence)
+        read = self._evidence_of(head)
         results = [
-            result_of(
-                job, n, head, prediction, evidence, float(on_topic[n]), engine, self.worker, self._evidence_of(head)
-            )
+            result_of(job, n, head, prediction, evidence, float(on_topic[n]), engine, self.worker, read)
             for n, job in enumerate(held)
         ]
         after_ms = (perf_counter() - began) * 1000
@@ -191,7 +190,7 @@ class Marker:
             prompts = [prompt] * len(texts)
             if head.degraded or self.reader is None:
                 return gather(texts, prompts)
-            return self.reader.gather(texts, prompts, self.reader.encode(texts).vectors)
+            return self.reader.look(texts, prompts)
 
         return read
 

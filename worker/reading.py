@@ -43,6 +43,10 @@ class Reader:
         """The evidence of texts with their vectors and assignment prompts."""
         return gather(texts, prompts, vectors, self._prompt_vectors(prompts, vectors.shape[1]))
 
+    def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
+        """The evidence of texts that are no jobs: for explanations, and for measuring."""
+        return self.gather(texts, prompts, self.encode(texts).vectors)
+
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors, in the precision in which they are kept."""
         made = self.engine.encode(texts)

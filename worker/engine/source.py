@@ -33,8 +33,13 @@ class Source:
     @property
     def key(self) -> str:
         """A file name for what is derived from this model."""
-        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.name)
-        return f"{safe[:80]}-{hashlib.sha256(f'{self.name} {self.revision}'.encode()).hexdigest()[:12]}"
+        return key_of(self.name, self.revision)
+
+
+def key_of(name: str, revision: str) -> str:
+    """A file name for what is derived from a model at a revision."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    return f"{safe[:80]}-{hashlib.sha256(f'{name} {revision}'.encode()).hexdigest()[:12]}"
 
 
 def find_source(settings: WorkerSettings) -> Source:

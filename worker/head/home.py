@@ -5,12 +5,12 @@ A version is never changed. The newest one is used.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from worker.engine.source import key_of
 from worker.errors import ModelUnavailable
 from worker.head.ridge import Head
 from worker.head.store import read_head
@@ -20,8 +20,7 @@ OWN = "own"
 
 def folder_of(home: Path, model: str, revision: str) -> Path:
     """Where the versions of an encoder's own heads are."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in model)
-    return home / "heads" / f"{safe[:80]}-{hashlib.sha256(f'{model} {revision}'.encode()).hexdigest()[:12]}"
+    return home / "heads" / key_of(model, revision)
 
 
 def versions(folder: Path) -> list[int]:

@@ -37,6 +37,19 @@ class Numbers:
     # between its last layer and theirs below the second; heads of before 0.2 have the first alone
     far: NDArray[np.float64]
 
+    def standardised(self, inputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n, K) inputs as this assignment's baseline sees them."""
+        return Baseline(self.mean, self.scale)(inputs)
+
+    def unit(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, C) scores from 0 to 1 of standardised inputs (n, K)."""
+        out = x @ self.weights + self.bias
+        if len(self.centres):
+            for start in range(0, len(x), SLICE):
+                rows = slice(start, start + SLICE)
+                out[rows] += similarity(x[rows] * self.metric, self.centres) @ self.alphas
+        return np.asarray(np.clip(out, 0, 1))
+
 
 @dataclass(frozen=True)
 class Taught:
@@ -57,17 +70,7 @@ class Taught:
         if evidence.vectors is None:
             raise ValueError("this head needs the encoder's vectors")
         inputs = np.hstack([evidence.vectors, evidence.surface])
-        return Baseline(self.numbers.mean, self.numbers.scale)(inputs)
-
-    def raw(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, C) from standardised inputs, before the ends of the scale."""
-        n = self.numbers
-        out = x @ n.weights + n.bias
-        if len(n.centres):
-            for start in range(0, len(x), SLICE):
-                rows = slice(start, start + SLICE)
-                out[rows] += similarity(x[rows] * n.metric, n.centres) @ n.alphas
-        return np.asarray(out)
+        return self.numbers.standardised(inputs)
 
     def output_of(self, criterion: dict[str, Any]) -> str | None:
         """The output that scores a criterion of the rubric: its own."""
@@ -76,7 +79,7 @@ class Taught:
     def predict(self, evidence: Evidence) -> Prediction:
         """Scores from 0 to 1 with conformal intervals."""
         x = self.standardised(evidence)
-        scores = np.clip(self.raw(x), 0, 1)
+        scores = self.numbers.unit(x)
         overall = scores @ np.array(self.importance) / sum(self.importance)
         half = self.numbers.half_widths
         low, high = np.clip(scores - half[:-1], 0, 1), np.clip(scores + half[:-1], 0, 1)
