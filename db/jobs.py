@@ -41,7 +41,8 @@ WITH mine AS (
     SELECT id, attempt, worker, started_at,
         extract(epoch FROM started_at - greatest(created_at, coalesce(retry_at, created_at))) * 1000 FROM claimed
 ), told AS (SELECT count(pg_notify(:channel, id::text)) FROM claimed)
-SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt, r.criteria,
+SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
+    r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
     k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
 LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
@@ -180,6 +181,7 @@ class Claimed:
     explain: bool
     text: str
     prompt: str | None
+    rubric_id: uuid.UUID
     criteria: list[dict[str, Any]]
     calibration_id: uuid.UUID | None = None  # the one that the rubric uses now
     vector: bytes | None = None  # kept from an earlier run with this worker's encoder: no forward pass is needed
@@ -281,7 +283,12 @@ def claim(
     """
     values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, **asdict(scorer or Scorer())}
     rows = session.execute(CLAIM, {**values, "channel": MOVED})
-    return [Claimed(**row) for row in rows.mappings()]
+    # A rubric comes with the first of its jobs alone: a class is graded by one.
+    criteria: dict[uuid.UUID, list[dict[str, Any]]] = {}
+    return [
+        Claimed(**{**row, "criteria": criteria.setdefault(row["rubric_id"], row["criteria"])})
+        for row in rows.mappings()
+    ]
 
 
 def renew(session: Session, held: Sequence[Claimed], lease_s: float) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from db import calibrations
 from db.calibration import Calibration
@@ -16,6 +17,7 @@ from db.calibrations import Lesson, Made
 from db.embeddings import Kept, keep_vectors, read_vectors
 from db.rubric import Rubric
 from db.session import Database
+from worker.engine import threads_of
 from worker.errors import ModelUnavailable, WorkerError
 from worker.features.surface import surface
 from worker.head.agreement import agreement_of, coverage_of, mean_kappa
@@ -70,7 +72,9 @@ class Calibrating:
             with self.database.session() as session:
                 calibrations.pause(session, found.id, self.name, len(vectors))
             return True
-        self._finish(found, self._fitted(rubric, lessons, vectors))
+        with threadpool_limits(threads_of(self.settings), user_api="blas"):
+            made = self._fitted(rubric, lessons, vectors)
+        self._finish(found, made)
         return False
 
     def _vectors(self, lessons: Sequence[Lesson]) -> tuple[dict[uuid.UUID, bytes], bool]:

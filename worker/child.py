@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from celery import Celery
+from threadpoolctl import threadpool_limits
 
 from broker.dispatch import Dispatch, Dispatcher
 from broker.queues import consumed_by
@@ -44,6 +45,8 @@ class Child:
         database = Database(settings)
         taught = TaughtHeads(database, settings.heads_kept)
         marker = load_marker(settings, name, taught)
+        # Heads are small: a second thread of the linear algebra library would only spin. Fitting takes more again.
+        threadpool_limits(1, user_api="blas")
         self.settings, self.name, self.queues = settings, name, queues
         self.grading = Grading(database, marker, settings, name)
         self.calibrating = Calibrating(database, marker, settings, name)

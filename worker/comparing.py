@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from worker.features.surface import FEATURES
 from worker.head.traits import CRITERION_OF
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 FILE = Path(__file__).parent / "head" / "well_scored.json"
 PLACES = {name: place for place, name in enumerate(FEATURES)}
@@ -72,36 +74,45 @@ ASPECTS = {
 }  # fmt: skip
 
 
-def compared(criterion: dict[str, Any], row: NDArray[np.float64]) -> list[str]:
-    """At most two sentences on a text's surface features (F,), the furthest first; none where it is like good texts."""
+def compared(criterion: dict[str, Any], counted: Array) -> list[list[str]]:
+    """For each text, at most two sentences on its surface features (n, F), the furthest first; none where it is like
+    good texts.
+    """
+    out: list[list[str]] = [[] for _ in counted]
     name = str(criterion.get("measures") or criterion["name"])
     name = CRITERION_OF.get(name, name)
-    said = (_said(aspect, row, name) for aspect in ASPECTS.get(name, ()))
-    return [advice for _, advice in sorted((each for each in said if each), reverse=True)[:MOST]]
+    aspects = ASPECTS.get(name, ())
+    if not aspects:
+        return out
+    own, good, far = _distances(name, aspects, counted)
+    rows, places = np.nonzero(far >= LEAST)
+    for k in np.lexsort((-far[rows, places], rows)):  # text by text, the furthest first
+        row, place = rows[k], places[k]
+        if len(out[row]) < MOST:
+            out[row] += _said(aspects[place], float(own[row, place]), float(good[row, place]))
+    return out
 
 
-def _said(aspect: Aspect, row: NDArray[np.float64], criterion: str) -> tuple[float, str] | None:
-    """How far a text is on the bad side, and what to do about it; None when it is not far enough."""
-    mean, sd = _typical(criterion, aspect.feature, float(row[LENGTH]))
-    own = float(row[PLACES[aspect.feature]])
-    z = (own - mean) / sd if aspect.high_is_bad else (mean - own) / sd
-    if z < LEAST:
-        return None
-    shown = [_number(aspect.shown(value)) for value in (own, mean)]
+def _distances(name: str, aspects: Sequence[Aspect], counted: Array) -> tuple[Array, Array, Array]:
+    """(n, A) each: the texts' own features, those of good texts of about their length, and how many standard deviations
+    of these lie between them, to the bad side.
+    """
+    known = _well_scored()
+    bands = np.searchsorted(known["edges"], np.expm1(counted[:, LENGTH]), side="right")
+    typical = np.array([known["criteria"][name][aspect.feature] for aspect in aspects], np.float64)[:, bands]
+    own, good = counted[:, [PLACES[aspect.feature] for aspect in aspects]], typical[:, :, 0].T
+    bad = np.array([1.0 if aspect.high_is_bad else -1.0 for aspect in aspects])
+    return own, good, bad * (own - good) / np.maximum(typical[:, :, 1].T, 1e-6)
+
+
+def _said(aspect: Aspect, own: float, good: float) -> list[str]:
+    shown = [_number(aspect.shown(value)) for value in (own, good)]
     # Numbers that read the same would make the advice look foolish.
-    return (z, aspect.advice.format(own=shown[0], good=shown[1])) if shown[0] != shown[1] else None
+    return [aspect.advice.format(own=shown[0], good=shown[1])] if shown[0] != shown[1] else []
 
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 2 or abs(value - round(value)) < 0.05 else f"{value:.1f}"
-
-
-def _typical(criterion: str, feature: str, log_words: float) -> tuple[float, float]:
-    """Mean and standard deviation among well-scored texts of about the same length."""
-    known = _well_scored()
-    band = bisect_right(known["edges"], math.expm1(log_words))
-    mean, sd = known["criteria"][criterion][feature][band]
-    return float(mean), max(float(sd), 1e-6)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.comparing import compared
@@ -9,6 +10,8 @@ from worker.comparing import compared
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
 
 # From the lowest level of the default rubric to the highest.
 NEXT = {
@@ -39,12 +42,13 @@ NEXT = {
 }
 
 
-def feedback(criterion: dict[str, Any], level: str | None, counted: NDArray[np.float64] | None = None) -> list[str]:
-    """A sentence for the level that was reached, then what sets the text's surface features (F,) apart from good ones.
-
-    Empty for a criterion that has no words for either.
+def feedback(criterion: dict[str, Any], levels: Sequence[str | None], counted: Array | None = None) -> list[list[str]]:
+    """For each text a sentence for the level that it reached, then what sets its surface features (n, F) apart from good
+    ones. Empty for a criterion that has no words for either.
     """
-    return _of_level(criterion, level) + (compared(criterion, counted) if counted is not None else [])
+    words = {level: _of_level(criterion, level) for level in set(levels)}
+    more = compared(criterion, counted) if counted is not None else [[] for _ in levels]
+    return [words[level] + lines for level, lines in zip(levels, more, strict=True)]
 
 
 def _of_level(criterion: dict[str, Any], level: str | None) -> list[str]:

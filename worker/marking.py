@@ -18,7 +18,7 @@ from worker.head import Evidence, Head, gather
 from worker.head.evidence import words_in
 from worker.head.taught import Taught
 from worker.reading import Reader, as_kept, without_engine
-from worker.results import problem_of, result_of
+from worker.results import Judged, problem_of, results_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,11 +161,8 @@ class Marker:
         engine = None if head.degraded else self.engine
         prediction = head.predict(evidence)
         on_topic = (self.head or self.fallback).on_topic(evidence)
-        read = self._evidence_of(head)
-        results = [
-            result_of(job, n, head, prediction, evidence, float(on_topic[n]), engine, self.worker, read)
-            for n, job in enumerate(held)
-        ]
+        judged = Judged(head, prediction, evidence, on_topic, engine, self.worker, self._evidence_of(head))
+        results = results_of(held, judged)
         after_ms = (perf_counter() - began) * 1000
         return [
             self._failed(job, result) if isinstance(result, Unscorable)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 import numpy as np
 import pytest
 
 from heads.well_scored import well_scored
 from worker import comparing
-from worker.comparing import ASPECTS, compared
+from worker.comparing import ASPECTS
 from worker.features.surface import FEATURES, surface
-from worker.feedback import feedback
+from worker.feedback import feedback as feedback_of
 
 ORDER = {"name": "Clarity", "levels": [{"name": "Weak", "from": 0, "description": "Begin again."}]}
+
+
+def compared(criterion, features):
+    """What is said of one text."""
+    return comparing.compared(criterion, features[None])[0]
+
+
+def feedback(criterion, level, features):
+    return feedback_of(criterion, [level], features[None])[0]
+
+
+def typical(criterion, feature, words):
+    known = comparing._well_scored()
+    return known["criteria"][criterion][feature][bisect_right(known["edges"], words)][0]
 
 
 def row(words=200, **features):
@@ -21,7 +37,7 @@ def row(words=200, **features):
     for criterion in ASPECTS:
         for aspect in ASPECTS[criterion]:
             if aspect.feature != "log_words":
-                out[FEATURES.index(aspect.feature)] = comparing._typical(criterion, aspect.feature, np.log1p(words))[0]
+                out[FEATURES.index(aspect.feature)] = typical(criterion, aspect.feature, words)
     for name, value in features.items():
         out[FEATURES.index(name)] = value
     return out
@@ -54,6 +70,11 @@ def test_the_furthest_feature_is_named_first_with_both_numbers(known):
 
 def test_a_text_is_compared_with_texts_of_its_own_length(known):
     assert "in well-scored essays 20" in compared({"name": "Clarity"}, counted(200, sentence_mean=34.0))[0]
+
+
+def test_texts_of_a_chunk_are_compared_each_by_itself(known):
+    far, near = counted(100, sentence_mean=34.0), counted(100, sentence_mean=18.0)
+    assert [len(lines) for lines in comparing.compared({"name": "Clarity"}, np.stack([far, near, far]))] == [1, 0, 1]
 
 
 def test_what_is_less_than_a_deviation_away_is_not_mentioned(known):

@@ -35,7 +35,7 @@ def settings(home: Path, model: Path, **fields: object) -> WorkerSettings:
 
 
 def mark(marker: Marker, body: str, criteria: list[dict[str, object]] = RUBRIC, prompt: str | None = None) -> Finished:
-    job = Claimed(new_id(), 1, True, False, body, prompt, criteria)
+    job = Claimed(new_id(), 1, True, False, body, prompt, new_id(), criteria)
     return marker.mark([job])[0]
 
 
