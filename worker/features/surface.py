@@ -1,6 +1,7 @@
 """Surface features: what can be counted in a text and moves human raters. Each is a named number, finite for any text.
 
 n is the number of words, counted as runs of letters and apostrophes; sentences end in . ! or ?; paragraphs at line breaks.
+What a text says again word for word (repeats.py) is left out before anything is counted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worker.features import style
+from worker.features.repeats import once
 from worker.features.words import sentence_lengths, words_of, zipf
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ FEATURES = (
     "first_person_share",  # i me my mine we us our / n
     "repeated_word_share",  # a word twice in a row / n
     *style.FEATURES,
+    "said_again",  # words in runs of eight and more that stood in the text before / all words
 )
 FIRST_PERSON = frozenset("i me my mine we us our ours".split())
 
@@ -73,7 +76,8 @@ def surface(texts: Sequence[str]) -> NDArray[np.float64]:
     return np.array([_row(text) for text in texts], np.float64).reshape(len(texts), len(FEATURES))
 
 
-def _row(text: str) -> list[float]:
+def _row(whole: str) -> list[float]:
+    text, again = once(whole)
     words = words_of(text)
     n, types = max(1, len(words)), set(words)
     sentences = sentence_lengths(text)
@@ -86,6 +90,7 @@ def _row(text: str) -> list[float]:
         *_layout(text, words, len(sentences), n),
         *_errors(text, words, len(sentences), n),
         *style.row(text, words, sentences),
+        again,
     ]
 
 
