@@ -7,7 +7,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import document, jobs, metrics, problems, reports, requests
+from api import batches, document, jobs, metrics, problems, reports, requests
 from api.auth import Keys
 from api.problems import Problem, field_errors, problem
 from api.services import Services
@@ -43,6 +43,7 @@ def create_app(settings: ApiSettings) -> Flask:
     requests.install(app)
     problems.install(app)
     app.register_api(jobs.routes)
+    app.register_api(batches.routes)
     app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
     app.register_api(metrics.routes)  # with those of the running system
     document.install(app)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api import graded_csv
 from api.auth import allow
 from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
-from api.jobs import WRONG, answer, services
+from api.jobs import WRONG, answer, offered_model, services
 from api.problems import Problem, field_errors
 from api.rubric_bodies import (
     CalibrationBody,
@@ -31,12 +31,13 @@ from api.rubrics import csv_text, named
 from api.rubrics import routes as routes
 from broker.queues import queue_name
 from db import calibrations
+from db.baselines import FEWEST
 from db.calibration import Calibration
 from db.calibrations import NewExample
 from db.errors import CalibrationNotFound
 from db.rubric import Rubric
 
-FEWEST_EXAMPLES, FEWEST_COHORT = 10, 20
+FEWEST_EXAMPLES = 10
 MOST_EXAMPLES = 5000
 
 
@@ -69,7 +70,7 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
                 [{"loc": ["rubric"], "msg": "make one with POST /v1/rubrics"}],
             )
         examples = _examples(session, caller.tenant_id, rubric, body)
-        model = _model(body)
+        model = offered_model(body.model)
         queue = queue_name(model, "any", "bulk")
         made = calibrations.begin(session, caller.tenant_id, rubric, model, queue, examples)
         shown = calibration_body(rubric, made)
@@ -167,14 +168,6 @@ def _found(session: Session, tenant_id: uuid.UUID, path: CalibrationPath) -> tup
     return rubric, calibrations.find_calibration(session, tenant_id, rubric, uuid.UUID(path.calibration_id))
 
 
-def _model(body: NewCalibrationBody) -> str:
-    offered = services().settings.offered
-    if body.model and body.model not in offered:
-        message = f"this server does not offer the model; it offers {', '.join(offered)}"
-        raise InvalidRequest(message, [{"loc": ["model"], "msg": message}])
-    return body.model or offered[0]
-
-
 def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCalibrationBody:
     if request.mimetype not in ("text/csv", "application/csv", "multipart/form-data"):
         return _body_of_json()
@@ -214,11 +207,11 @@ def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewC
         raise InvalidRequest(
             f"A cohort has at most {MOST_EXAMPLES:,} submissions.", [{"loc": ["cohort"], "msg": "too many"}]
         )
-    enough = len(body.examples) >= FEWEST_EXAMPLES or (not body.examples and len(cohort) >= FEWEST_COHORT)
+    enough = len(body.examples) >= FEWEST_EXAMPLES or (not body.examples and len(cohort) >= FEWEST)
     if not enough:
         raise InvalidRequest(
             f"A calibration needs at least {FEWEST_EXAMPLES} graded examples (here: {len(body.examples)}), or a cohort of "
-            f"at least {FEWEST_COHORT} ungraded submissions (here: {len(cohort)}).",
+            f"at least {FEWEST} ungraded submissions (here: {len(cohort)}).",
             [{"loc": ["examples"], "msg": f"at least {FEWEST_EXAMPLES}"}],
         )
     _every_criterion(body, rubric)

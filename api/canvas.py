@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from api.problems import part_problem
+
 COLUMNS = ("rubric name", "criteria name", "criteria description", "criteria enable range")
 RATING = ("Rating Name", "Rating Description", "Rating Points")
 MOST_ROWS = 5000
@@ -57,16 +59,7 @@ def read(file: TextIO) -> tuple[list[Found], list[dict[str, Any]]]:
 
 def refused(name: str, row: int, errors: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A rubric that can't be used, and why."""
-    detail = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in errors[:5])
-    problem = {
-        "type": "urn:gradeline:problem:invalid_request",
-        "title": "The rubric can't be read",
-        "status": 422,
-        "code": "invalid_request",
-        "detail": detail,
-        "errors": list(errors),
-    }
-    return {"rubric": name, "row": row, "problem": problem}
+    return {"rubric": name, "row": row, "problem": part_problem("The rubric can't be read", errors)}
 
 
 def _cell(row: list[str], head: list[str], column: str) -> str:

@@ -27,6 +27,12 @@ class Malformed(ApiError):
     code = "malformed"
 
 
+class TooLarge(ApiError):
+    """Raised when a request holds more than this server takes at once."""
+
+    code = "too_large"
+
+
 class UnsupportedMediaType(ApiError):
     """Raised when a body is of a type that the route does not read."""
 

@@ -25,7 +25,7 @@ from broker.queues import queue_name
 from db import jobs
 from db.calibrations import active_calibration
 from db.erasing import erase
-from db.errors import BadCursor, JobNotFound
+from db.errors import BadCursor, GradelineError, JobNotFound
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
 from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
@@ -55,7 +55,7 @@ def submit_job(body: NewJobBody) -> Response:
     caller = allow("submit")
     new = _new_job(body)
     with services().database.session() as session:
-        rubric = _rubric(session, caller.tenant_id, body)
+        rubric = job_rubric(session, caller.tenant_id, body.rubric)
         job = jobs.submit(session, caller.tenant_id, rubric, new)
     services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
     response = _after_waiting(caller.tenant_id, JobView(job, rubric, None, None), 202)
@@ -121,19 +121,19 @@ def answer(body: dict[str, Any], status: int = 200) -> Response:
     return Response(to_json(body), status, mimetype="application/json")
 
 
-def read_id(text: str) -> uuid.UUID:
-    """A job's id. Anything that can't be one is a job that does not exist."""
+def read_id(text: str, missing: GradelineError | None = None) -> uuid.UUID:
+    """The id in an address. Anything that can't be one is a job (or what `missing` says) that does not exist."""
     if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
-        raise JobNotFound("there is no job with this id")
+        raise missing or JobNotFound("there is no job with this id")
     return uuid.UUID(text)
 
 
-def _rubric(session: Session, tenant_id: uuid.UUID, body: NewJobBody) -> Rubric:
+def job_rubric(session: Session, tenant_id: uuid.UUID, wanted: str | InlineRubric) -> Rubric:
     """The rubric of a job, which something can score: a head that comes along, or the rubric's active calibration."""
-    if isinstance(body.rubric, InlineRubric):
-        rubric = inline_rubric(session, tenant_id, body.rubric.prompt, body.rubric.stored())
+    if isinstance(wanted, InlineRubric):
+        rubric = inline_rubric(session, tenant_id, wanted.prompt, wanted.stored())
     else:
-        rubric = find_rubric(session, tenant_id, body.rubric)
+        rubric = find_rubric(session, tenant_id, wanted)
     missing = unmeasured(rubric.criteria)
     if missing and active_calibration(session, rubric.id) is None:
         message = (
@@ -146,12 +146,18 @@ def _rubric(session: Session, tenant_id: uuid.UUID, body: NewJobBody) -> Rubric:
     return rubric
 
 
-def _new_job(body: NewJobBody) -> jobs.NewJob:
+def offered_model(wanted: str | None) -> str:
+    """The model that is asked for, or the first that this server offers; InvalidRequest with the list for another."""
     offered = services().settings.offered
-    model = body.model or offered[0]
+    model = wanted or offered[0]
     if model not in offered:
         message = f"this server does not offer the model; it offers {', '.join(offered)}"
         raise InvalidRequest(f"{message[0].upper()}{message[1:]}.", [{"loc": ["model"], "msg": message}])
+    return model
+
+
+def _new_job(body: NewJobBody) -> jobs.NewJob:
+    model = offered_model(body.model)
     fields = body.model_dump(exclude={"rubric", "model"})
     return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), **fields)
 

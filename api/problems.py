@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +31,7 @@ TITLES = {
 }
 CODES: dict[type[Exception], str] = {
     db.JobNotFound: "not_found",
+    db.BatchNotFound: "not_found",
     db.CalibrationNotFound: "not_found",
     db.IllegalMove: "conflict",
     db.DatabaseAway: "unavailable",
@@ -91,6 +93,18 @@ def field_errors(error: ValidationError) -> list[dict[str, Any]]:
     return [
         {"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors(include_input=False, include_url=False)
     ]
+
+
+def part_problem(title: str, errors: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The problem of one part of a request, such as a row, when the other parts are taken."""
+    return {
+        "type": "urn:gradeline:problem:invalid_request",
+        "title": title,
+        "status": 422,
+        "code": "invalid_request",
+        "detail": "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}".lstrip(": ") for e in errors[:5]),
+        "errors": list(errors),
+    }
 
 
 def _unknown_rubric(error: Exception) -> Response:

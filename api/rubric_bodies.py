@@ -228,12 +228,3 @@ class ReportBody(BaseModel):
     criteria: dict[str, Any]
     overall: dict[str, Any] | None
     default_head: dict[str, Any] | None = Field(description="the card of the head that comes along, when it grades")
-
-
-class RegradeBody(BaseModel):
-    """The batch that a regrade is; list its jobs with `GET /v1/jobs?batch=`."""
-
-    id: str
-    state: str
-    counts: dict[str, int]
-    rubric: dict[str, Any]

@@ -50,6 +50,7 @@ def list_queues() -> Response:
             {
                 "queue": name,
                 "waiting": f.waiting if f else 0,
+                "held": f.held if f else 0,
                 "running": f.running if f else 0,
                 "oldest_seconds": round(f.oldest_s, 3) if f else 0.0,
                 "rate_per_second": round(f.rate, 3) if f else 0.0,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.fields import MAX_TEXT, STRICT, Clean, JobError, ShortText, clean, not_blank
+from api.fields import STRICT, AssignmentPrompt, Clean, Device, JobError, Metadata, ShortText, Text
 from api.rubric_bodies import InlineRubric
 
-MAX_METADATA_BYTES = 16_384
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
@@ -19,35 +17,17 @@ class NewJobBody(BaseModel):
     """What `POST /v1/jobs` takes. Only `text` is required."""
 
     model_config = STRICT
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)] = (
-        Field(
-            description="the submission, 1 to 200,000 characters",
-            examples=["Phones should stay in the bag, because ..."],
-        )
-    )
+    text: Text
     rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
-    prompt: Annotated[str, StringConstraints(max_length=20_000), Clean] | None = Field(
-        None, description="the task that the student answered"
-    )
+    prompt: AssignmentPrompt | None = Field(None, description="the task that the student answered")
     model: ShortText | None = None
-    device: Literal["any", "cpu", "gpu"] = "any"
+    device: Device = "any"
     priority: Literal["interactive", "bulk"] = "interactive"
     callback_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s/]+"), Clean] | None = None
     allow_degraded: bool = True
     explain: bool = False
     external_id: ShortText | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict, description="yours; up to 16 KiB as JSON")
-
-    @field_validator("metadata")
-    @classmethod
-    def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
-            raise ValueError("metadata is longer than 16 KiB")
-        clean(text)
-        if "\\u0000" in text:
-            raise ValueError("a NUL character is not allowed")
-        return value
+    metadata: Metadata = Field(default_factory=dict, description="yours; up to 16 KiB as JSON")
 
 
 class ListQuery(BaseModel):
@@ -202,6 +182,7 @@ class WorkerList(BaseModel):
 class QueueBody(BaseModel):
     queue: str
     waiting: int
+    held: int = Field(description="jobs that wait for their batch's baseline, not for a worker")
     running: int
     oldest_seconds: float
     rate_per_second: float

@@ -17,7 +17,8 @@ class ApiSettings(BrokerSettings):
     api_processes: int = Field(1, ge=1, le=64, description="processes that answer requests")
     api_threads: int = Field(16, ge=1, le=256, description="requests that one process answers at once")
     max_body_bytes: int = Field(4 * 2**20, ge=1024, description="longest body; 200,000 characters escaped take 2.4 MB")
-    max_upload_bytes: int = Field(64 * 2**20, ge=1024, description="longest body of graded examples")
+    max_upload_bytes: int = Field(64 * 2**20, ge=1024, description="longest body of graded examples, or of a batch")
+    max_batch_items: int = Field(10_000, ge=1, le=1_000_000, description="most texts of one batch")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from db.batches import BatchView
 from db.finding import JobView
 from db.job import Attempt
 from db.worker import Worker
@@ -38,6 +39,29 @@ def job_body(view: JobView) -> dict[str, Any]:
         "review": None,
         "error": job.error,
         "metadata": job.metadata_,
+    }
+
+
+def batch_body(view: BatchView) -> dict[str, Any]:
+    """The batch object of the API."""
+    batch, rubric, figures, eta = view.batch, view.rubric, view.figures, view.eta_s
+    counts = {name: getattr(figures, name) for name in ("queued", "running", "succeeded", "failed", "cancelled")}
+    return {
+        "id": str(batch.id),
+        "state": view.state,
+        "rubric": {"id": str(rubric.id), "name": rubric.name, "version": rubric.version},
+        "counts": {**counts, "total": batch.total},
+        "eta_seconds": None if eta is None else round(eta, 1),
+        "created_at": batch.created_at,
+        "finished_at": view.finished_at,
+        "cancelled_at": batch.cancelled_at,
+        "baseline": {
+            "mode": batch.baseline_mode,
+            "state": batch.baseline_state,
+            "calibration": str(batch.calibration_id) if batch.calibration_id else None,
+            "reason": batch.baseline_reason,
+        },
+        "metadata": batch.metadata_,
     }
 
 

@@ -7,7 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
-from db import calibrations, jobs, window
+from db import baselines, calibrations, jobs, window
 from db.worker import forget_gone
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ def sweep(dispatch: Dispatch) -> None:
         calibrations.take_back(session, LOST, settings.max_attempts)
         lost = window.forget_lost(session, settings.redispatch_s)
         forget_gone(session, 60 * settings.live_s)
+    with dispatch.database.session() as session:
+        baselines.settle(session)  # whose worker died between the calibration's end and this
     if back or lost:
         log.warning("taken back: %d jobs of lost workers, %d of lost messages", len(back), lost)
     try:

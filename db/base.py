@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 import uuid
 from datetime import datetime
 from typing import Any, ClassVar
@@ -38,3 +40,15 @@ class Base(DeclarativeBase):
 def new_id() -> uuid.UUID:
     """A UUIDv7: its order is the order of creation, so an index on it is an index on age."""
     return uuid.UUID(int=uuid7().int)
+
+
+def new_ids(count: int) -> list[uuid.UUID]:
+    """UUIDv7s of this moment, each greater than the one before (RFC 9562, 6.2, method 2).
+
+    `new_id` advances its clock by a millisecond for each id: ten thousand of those would be ten seconds in the future.
+    """
+    moment, last, made = time.time_ns() // 10**6 << 80, secrets.randbits(73), []
+    for _ in range(count):
+        last += 1 + secrets.randbits(32)  # 74 bits hold it: half of their range is left after the start
+        made.append(uuid.UUID(int=moment | 7 << 76 | last >> 62 << 64 | 2 << 62 | last & (1 << 62) - 1))
+    return made

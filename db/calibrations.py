@@ -53,6 +53,14 @@ WHERE state = 'queued' AND (dispatched_at IS NULL OR dispatched_at < clock_times
 RETURNING id, queue
 """)
 UNSENT = text("UPDATE calibration SET dispatched_at = NULL WHERE id = ANY(:ids) AND state = 'queued'")
+GIVE_UP = text("""
+UPDATE calibration SET state = 'failed', lease_until = NULL, finished_at = clock_timestamp(), error = CAST(:error AS jsonb)
+WHERE id = :id AND state IN ('queued', 'running')
+""")
+COHORT = text("""
+INSERT INTO example (calibration_id, position, submission_id)
+SELECT :id, place - 1, submission FROM unnest(CAST(:submissions AS uuid[])) WITH ORDINALITY AS x(submission, place)
+""")
 TEXTS = text("""
 SELECT e.position, e.submission_id, s.text, coalesce(s.prompt, r.prompt) AS prompt, e.scores, e.scores_2,
     e.groups
@@ -125,6 +133,19 @@ def begin(
     return made
 
 
+def begin_cohort(
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, queue: str, submissions: Sequence[uuid.UUID]
+) -> Calibration:
+    """Writes a calibration by submissions that are stored already and that nobody graded, in one statement for all."""
+    made = Calibration(
+        tenant_id=tenant_id, rubric_id=rubric.id, model=model, queue=queue, examples=0, cohort=len(submissions)
+    )
+    session.add(made)
+    session.flush()
+    session.execute(COHORT, {"id": made.id, "submissions": list(submissions)})
+    return made
+
+
 def batch_cohort(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, limit: int) -> list[NewExample]:
     """The submissions of a tenant's batch, oldest first."""
     of_batch = select(Job.submission_id).where(
@@ -162,6 +183,11 @@ def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made)
         "error": json.dumps(made.error) if made.error else None,
     }
     session.execute(FINISH, {"id": calibration_id, "worker": worker, **values})
+
+
+def give_up(session: Session, calibration_id: uuid.UUID, error: dict[str, Any]) -> None:
+    """queued | running -> failed: nobody needs it any more. A worker that still has it finds nothing to finish."""
+    session.execute(GIVE_UP, {"id": calibration_id, "error": json.dumps(error)})
 
 
 def take_back(session: Session, error: dict[str, Any], max_attempts: int) -> int:
@@ -219,11 +245,26 @@ def activate(session: Session, calibration: Calibration) -> None:
     """Makes it the one that its rubric version uses. IllegalMove while it is not made."""
     if calibration.state != "succeeded":
         raise IllegalMove(f"a calibration that is {calibration.state} can't be activated")
-    locked = select(Rubric.id).where(Rubric.id == calibration.rubric_id).with_for_update()
-    session.execute(locked)  # two teachers at once: one after the other
+    _lock(session, calibration)
     session.execute(update(Calibration).where(Calibration.rubric_id == calibration.rubric_id).values(active=False))
     session.execute(update(Calibration).where(Calibration.id == calibration.id).values(active=True))
     session.refresh(calibration)
+
+
+def activate_first(session: Session, calibration: Calibration) -> Calibration | None:
+    """Makes it the one that its rubric version uses, unless there is another: then returns that one."""
+    _lock(session, calibration)
+    active = active_calibration(session, calibration.rubric_id)
+    if active is not None and active.id != calibration.id:
+        return active
+    activate(session, calibration)
+    return None
+
+
+def _lock(session: Session, calibration: Calibration) -> None:
+    """Two who activate at once: one after the other. Jobs of the rubric can be submitted meanwhile."""
+    locked = select(Rubric.id).where(Rubric.id == calibration.rubric_id).with_for_update(key_share=True)
+    session.execute(locked)
 
 
 def deactivate(session: Session, calibration: Calibration) -> None:

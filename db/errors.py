@@ -19,6 +19,10 @@ class CalibrationNotFound(GradelineError):
     """Raised when a rubric of the tenant has no calibration with the given id."""
 
 
+class BatchNotFound(GradelineError):
+    """Raised when the tenant has no batch with the given id."""
+
+
 class IllegalMove(GradelineError):
     """Raised when a job in its present state can't do what was asked of it."""
 

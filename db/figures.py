@@ -11,8 +11,8 @@ RECENT_S = 300.0
 
 # Both sides are read through partial indexes: the table may be long.
 NOW = text("""
-SELECT queue, state, count(*) AS jobs FROM job WHERE state IN ('queued', 'running') GROUP BY queue, state
-ORDER BY queue, state
+SELECT queue, CASE WHEN held THEN 'held' ELSE state END AS state, count(*) AS jobs
+FROM job WHERE state IN ('queued', 'running') GROUP BY 1, 2 ORDER BY 1, 2
 """)
 RECENT = text("""
 SELECT count(*) AS results, count(*) FILTER (WHERE r.degraded) AS degraded, count(*) FILTER (WHERE r.cached) AS cached

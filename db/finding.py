@@ -60,7 +60,7 @@ def list_jobs(
     """A page of a tenant's jobs, newest first, and the next page's cursor or None. BadCursor for a foreign cursor."""
     wanted: list[ColumnElement[bool]] = [Job.tenant_id == tenant_id]
     if cursor:
-        wanted.append(Job.id < _read_cursor(cursor))
+        wanted.append(Job.id < read_cursor(cursor))
     if filters.state:
         wanted.append(Job.state == filters.state)
     if filters.batch:
@@ -71,14 +71,16 @@ def list_jobs(
         wanted.append(Rubric.name == filters.rubric)
     rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).all()
     views = [JobView(row[0], row[1], row[2], row[3]) for row in rows[:limit]]
-    return views, _make_cursor(views[-1].job.id) if len(rows) > limit else None
+    return views, make_cursor(views[-1].job.id) if len(rows) > limit else None
 
 
-def _make_cursor(last: uuid.UUID) -> str:
+def make_cursor(last: uuid.UUID) -> str:
+    """Where the next page of a list begins: after this id."""
     return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> uuid.UUID:
+def read_cursor(cursor: str) -> uuid.UUID:
+    """The id in a cursor, or BadCursor."""
     try:
         return uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
     except (ValueError, binascii.Error) as error:

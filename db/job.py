@@ -14,7 +14,8 @@ from db.base import Base, new_id
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 FINAL = ("succeeded", "failed", "cancelled")
-WAITING = "state = 'queued' AND dispatched_at IS NULL"
+# A job that is held waits for something else than a worker: no dispatcher should read past thousands of them.
+WAITING = "state = 'queued' AND dispatched_at IS NULL AND NOT held"
 IN_WINDOW = "state = 'queued' AND dispatched_at IS NOT NULL"
 
 
@@ -26,12 +27,13 @@ class Job(Base):
         CheckConstraint("state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state"),
         CheckConstraint("(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
         CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="leased"),
+        CheckConstraint("NOT held OR state = 'queued'", name="held"),
         # The dispatcher walks from one (tenant, share) to the next and takes the oldest of each.
         Index("ix_job_waiting", "queue", "tenant_id", "share_id", "id", postgresql_where=text(WAITING)),
         Index("ix_job_in_window", "queue", "dispatched_at", postgresql_where=text(IN_WINDOW)),
         Index("ix_job_running", "lease_until", postgresql_where=text("state = 'running'")),
         Index("ix_job_tenant_id_id", "tenant_id", "id"),
-        Index("ix_job_batch_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
+        Index("ix_job_batch_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_job_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
         Index("ix_job_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     )
@@ -39,13 +41,14 @@ class Job(Base):
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))
     submission_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("submission.id"), index=True)
     rubric_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("rubric.id"))
-    batch_id: Mapped[uuid.UUID | None]
+    batch_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("batch.id"))
     share_id: Mapped[uuid.UUID]  # the batch, or the tenant: what gets an equal share of the workers
     queue: Mapped[str]
     model: Mapped[str]
     device: Mapped[str]
     priority: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="queued")
+    held: Mapped[bool] = mapped_column(server_default="false")  # until its batch's baseline is made, or is given up
     attempt: Mapped[int] = mapped_column(server_default="0")
     allow_degraded: Mapped[bool] = mapped_column(server_default="true")
     explain: Mapped[bool] = mapped_column(server_default="false")

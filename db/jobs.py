@@ -30,7 +30,8 @@ MOVED = "gradeline_job"
 
 CLAIM = text("""
 WITH mine AS (
-    SELECT id FROM job WHERE id = ANY(:ids) AND state = 'queued' AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+    SELECT id FROM job WHERE id = ANY(:ids) AND state = 'queued' AND NOT held
+        AND (retry_at IS NULL OR retry_at <= clock_timestamp())
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE job SET state = 'running', attempt = attempt + 1, started_at = clock_timestamp(), dispatched_at = NULL,
@@ -134,15 +135,29 @@ HAND_BACK = text(
 )
 TAKE_BACK = text(BACK.format(which="lease_until < clock_timestamp()", limit="LIMIT 1000"))
 
-CANCEL = text("""
-WITH gone AS (
-    UPDATE job SET state = 'cancelled', finished_at = clock_timestamp(), lease_until = NULL, dispatched_at = NULL
-    WHERE id = :id AND tenant_id = :tenant AND state IN ('queued', 'running') RETURNING id, attempt
+# Rows are locked in the order of their ids, as claims and results do it: two of them never wait for each other.
+CANCEL = """
+WITH mine AS (
+    SELECT id FROM job WHERE {which} AND tenant_id = :tenant AND state IN ('queued', 'running') ORDER BY id FOR UPDATE
+), gone AS (
+    UPDATE job SET state = 'cancelled', finished_at = clock_timestamp(), lease_until = NULL, dispatched_at = NULL,
+        held = false
+    FROM mine WHERE job.id = mine.id RETURNING job.id, job.attempt
 ), noted AS (
     UPDATE attempt a SET outcome = 'cancelled', finished_at = clock_timestamp()
     FROM gone WHERE a.job_id = gone.id AND a.number = gone.attempt AND a.outcome = 'running'
 )
-SELECT id, pg_notify(:channel, id::text) FROM gone
+SELECT count(pg_notify(:channel, id::text)) FROM gone
+"""
+CANCEL_ONE = text(CANCEL.format(which="id = :id"))
+CANCEL_BATCH = text(CANCEL.format(which="batch_id = :id"))
+
+# They wait since now: the time before was their baseline's.
+RELEASE = text("""
+WITH free AS (
+    UPDATE job SET held = false, retry_at = clock_timestamp() WHERE batch_id = :batch AND held RETURNING queue
+)
+SELECT DISTINCT queue FROM free
 """)
 
 RETRY = text("""
@@ -345,10 +360,20 @@ def _back(session: Session, statement: Any, outcome: str, error: dict[str, Any],
 
 def cancel(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> None:
     """queued | running -> cancelled; a job that is cancelled already stays so. IllegalMove from other final states."""
-    if session.execute(CANCEL, {"id": job_id, "tenant": tenant_id, "channel": MOVED}).first() is None:
+    if not session.scalar(CANCEL_ONE, {"id": job_id, "tenant": tenant_id, "channel": MOVED}):
         job = owned(session, tenant_id, job_id)
         if job.state != "cancelled":
             raise IllegalMove(f"a job that has {job.state} can't be cancelled")
+
+
+def cancel_batch(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID) -> int:
+    """queued | running -> cancelled for all jobs of a batch; returns how many."""
+    return int(session.scalar(CANCEL_BATCH, {"id": batch_id, "tenant": tenant_id, "channel": MOVED}) or 0)
+
+
+def release(session: Session, batch_id: uuid.UUID) -> set[str]:
+    """Lets the jobs of a batch go that were held; returns their queues."""
+    return {str(queue) for queue in session.scalars(RELEASE, {"batch": batch_id})}
 
 
 def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+import db.tables  # noqa: F401 - a row is flushed in order of its foreign keys, so every table must be known
 from db.errors import DatabaseAway
 from db.settings import DatabaseSettings
 

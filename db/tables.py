@@ -1,6 +1,7 @@
 """Every table, imported for its effect on `Base.metadata`."""
 
 from db.base import Base
+from db.batch import Batch
 from db.calibration import Calibration, Example
 from db.job import Attempt, Job, Result
 from db.rubric import Rubric
@@ -9,5 +10,6 @@ from db.tenant import Key, Tenant
 from db.worker import Worker
 
 __all__ = [
-    "Attempt", "Base", "Calibration", "Embedding", "Example", "Job", "Key", "Result", "Rubric", "Submission", "Tenant", "Worker",
+    "Attempt", "Base", "Batch", "Calibration", "Embedding", "Example", "Job", "Key", "Result", "Rubric", "Submission",
+    "Tenant", "Worker",
 ]  # fmt: skip

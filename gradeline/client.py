@@ -14,6 +14,8 @@ from gradeline.errors import ApiProblem, Unreachable
 Json = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
 POLL_S = 0.2
+# Ten thousand texts of a batch take their server seconds.
+BATCH_S = 120.0
 
 
 class Client:
@@ -79,6 +81,21 @@ class Client:
 
     def erase(self, job_id: str) -> None:
         self._call("DELETE", f"/v1/jobs/{job_id}")
+
+    def submit_batch(self, items: Iterable[Json], **fields: Any) -> Json:
+        """Stores many texts, `{"text", "external_id"}` each; returns their batch, with `rejected` for those not taken.
+
+        The fields are those of `POST /v1/batches`; `jobs(batch=id)` lists what has become of each.
+        """
+        body = {"items": list(items), **fields}
+        return self._call("POST", "/v1/batches", json=body, timeout=BATCH_S)
+
+    def batch(self, batch_id: str) -> Json:
+        """A batch: its state, counts by state, and seconds to its end."""
+        return self._call("GET", f"/v1/batches/{batch_id}")
+
+    def cancel_batch(self, batch_id: str) -> Json:
+        return self._call("POST", f"/v1/batches/{batch_id}/cancel", timeout=BATCH_S)
 
     def models(self) -> list[Json]:
         return list(self._call("GET", "/v1/models")["items"])

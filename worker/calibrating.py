@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from db import calibrations
+from db import baselines, calibrations
 from db.calibration import Calibration
 from db.calibrations import Lesson, Made
 from db.embeddings import Kept, keep_vectors, read_vectors
@@ -144,6 +144,8 @@ class Calibrating:
     def _finish(self, found: Calibration, made: Made) -> None:
         with self.database.session() as session:
             calibrations.finish(session, found.id, self.name, made)
+        with self.database.session() as session:
+            baselines.settle(session)  # the sweep would do it too, a second later
 
 
 def _criterion(stored: dict[str, Any]) -> Criterion:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from db import jobs
+from db.batch import Batch
 from db.rubric import default_rubric
 from db.session import Database
 from db.tenant import Tenant
@@ -20,6 +21,18 @@ def tenant(database: Database) -> uuid.UUID:
         session.add(made)
         session.flush()
         return made.id
+
+
+@pytest.fixture
+def make_batch(database: Database, tenant: uuid.UUID) -> Callable[[], uuid.UUID]:
+    def make_batch() -> uuid.UUID:
+        with database.session() as session:
+            made = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=0)
+            session.add(made)
+            session.flush()
+            return made.id
+
+    return make_batch
 
 
 @pytest.fixture

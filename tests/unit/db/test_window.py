@@ -58,8 +58,8 @@ def test_a_tenant_with_much_work_delays_another_by_a_turn_at_most(database, subm
     assert late in take(database, queue, 2)
 
 
-def test_batches_of_a_tenant_take_turns(database, submit, queue):
-    first, second = uuid.uuid4(), uuid.uuid4()
+def test_batches_of_a_tenant_take_turns(database, submit, make_batch, queue):
+    first, second = make_batch(), make_batch()
     a = [submit(batch=first) for _ in range(4)]
     b = [submit(batch=second) for _ in range(4)]
     assert sorted(take(database, queue, 4)) == sorted([*a[:2], *b[:2]])

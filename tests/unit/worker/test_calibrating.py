@@ -5,16 +5,20 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from sqlalchemy import select
 
 from broker.settings import EMBEDDED_MODEL
-from db import calibrations, jobs
+from db import batches, calibrations, jobs
+from db.bulk import Manner, NewRow
 from db.calibration import Calibration
 from db.calibrations import NewExample
 from db.embeddings import read_vectors
 from db.erasing import erase
-from db.rubric import Rubric, add_version
+from db.finding import find_job
+from db.job import Job
+from db.rubric import Rubric, add_version, default_criteria
 from db.tenant import Tenant
-from tests.unit.worker.test_grading import Moody
+from tests.unit.worker.test_grading import Counting, Moody
 from worker.calibrating import Calibrating
 from worker.engine.fake import FakeEngine
 from worker.engine.source import EMBEDDED_REVISION
@@ -168,3 +172,24 @@ def test_an_erased_submission_teaches_nothing_and_keeps_no_vector(database, tena
     assert read(database, made).card["baseline"]["submissions"] == 14
     with database.session() as session:
         assert read_vectors(session, [submission], "fake", "0") == {}
+
+
+@pytest.mark.parametrize(("engine", "state"), [(FakeEngine, "used"), (Moody, "failed")])
+def test_a_batchs_jobs_go_as_soon_as_its_baseline_is_made_or_has_failed(database, tenant, engine, state):
+    rows = [NewRow(text) for text in [*TEXTS, *(f"{text} Again." for text in TEXTS), "poison"]]
+    with database.session() as session:
+        rubric = add_version(session, tenant, "own", None, default_criteria())
+        batch = batches.submit(session, tenant, rubric, Manner("fake", "q"), rows, {}, "auto", "q").batch
+    worker(database, engine()).step(batch.calibration_id)
+    with database.session() as session:
+        shown = batches.find_batch(session, tenant, batch.id)
+        ids = list(session.scalars(select(Job.id).where(Job.batch_id == batch.id, ~Job.held)))
+    assert (shown.batch.baseline_state, len(ids)) == (state, len(rows))
+    if state == "used":
+        settings = WorkerSettings(database_url=database.settings.database_url)
+        reading = Counting()
+        Grading(database, marker_of(database, reading), settings, "w").chunk(ids)
+        assert reading.read == 0  # the calibration's vectors are the jobs'
+        with database.session() as session:
+            by = {find_job(session, tenant, job).result.scored_by["calibration"] for job in ids}
+        assert by == {str(batch.calibration_id)}

@@ -10,8 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from broker.settings import EMBEDDED_MODEL
-from db import jobs
-from db.base import new_id
+from db import batches, jobs
 from db.erasing import erase
 from db.finding import find_job
 from db.job import Job
@@ -193,10 +192,10 @@ def test_a_regrade_reads_no_text_and_gives_the_same_scores(database, servers, te
     first = submit(database, tenant, "Too short.", rubric=rubric)
     work.chunk([first])
     read = engine.read
-    batch = new_id()
     with database.session() as session:
-        assert jobs.regrade(session, tenant, rubric, batch, "fake", "t.any.regrade", "t.any.bulk") == 1
-        again = session.scalars(select(Job.id).where(Job.batch_id == batch)).one()
+        batch = batches.regrade(session, tenant, rubric, "fake", "t.any.regrade", "t.any.bulk").batch
+        again = session.scalars(select(Job.id).where(Job.batch_id == batch.id)).one()
+    assert batch.total == 1
     work.chunk([again])
     one, two = found(database, tenant, first), found(database, tenant, again)
     assert engine.read == read
