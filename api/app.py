@@ -20,6 +20,7 @@ from db.session import Database
 DESCRIPTION = """Grades student writing on a rubric, asynchronously.
 
 `POST /v1/jobs` stores a text and answers at once; `GET /v1/jobs/{id}` shows its scores when a worker has graded it.
+`POST /v1/batches` does it for thousands of texts.
 Errors are RFC 9457 problems with a stable `code`. Ids are UUIDv7, times ISO 8601 in UTC."""
 
 

@@ -95,9 +95,7 @@ def submit(
     return BatchView(batch, rubric, Figures(queued=len(rows)))
 
 
-def regrade(
-    session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str
-) -> BatchView:  # fmt: skip
+def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str) -> BatchView:
     """A rubric version's submissions once more, as a new batch (`jobs.regrade`)."""
     batch = Batch(tenant_id=tenant_id, rubric_id=rubric.id, total=0)
     session.add(batch)
@@ -109,7 +107,10 @@ def regrade(
 
 def find_batch(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID) -> BatchView:
     """One batch of a tenant, or BatchNotFound."""
-    return _viewed(session, _mine(tenant_id).where(Batch.id == batch_id), one=True)[0]
+    views = _viewed(session, _mine(tenant_id).where(Batch.id == batch_id))
+    if not views:
+        raise BatchNotFound("there is no batch with this id")
+    return views[0]
 
 
 def list_batches(
@@ -142,10 +143,8 @@ def _mine(tenant_id: uuid.UUID) -> Select[Batch, Rubric]:
     return select(Batch, Rubric).join(Rubric, Rubric.id == Batch.rubric_id).where(Batch.tenant_id == tenant_id)
 
 
-def _viewed(session: Session, which: Select[Batch, Rubric], one: bool = False) -> list[BatchView]:
+def _viewed(session: Session, which: Select[Batch, Rubric]) -> list[BatchView]:
     found = session.execute(which).all()
-    if one and not found:
-        raise BatchNotFound("there is no batch with this id")
     counted = session.execute(FIGURES, {"ids": [batch.id for batch, _ in found], "rate_s": RATE_S}).mappings()
     figures = {row["batch_id"]: Figures(**{k: v for k, v in row.items() if k != "batch_id"}) for row in counted}
     return [BatchView(batch, rubric, figures.get(batch.id, Figures())) for batch, rubric in found]

@@ -135,7 +135,7 @@ HAND_BACK = text(
 )
 TAKE_BACK = text(BACK.format(which="lease_until < clock_timestamp()", limit="LIMIT 1000"))
 
-# Rows are locked in the order of their ids, as claims and results do it: two of them never wait for each other.
+# Rows are locked in the order of their ids, as claims and results lock them: so no two of these can block each other.
 CANCEL = """
 WITH mine AS (
     SELECT id FROM job WHERE {which} AND tenant_id = :tenant AND state IN ('queued', 'running') ORDER BY id FOR UPDATE

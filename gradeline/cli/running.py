@@ -78,8 +78,9 @@ def show(found: dict[str, Any], console: Console) -> None:
             f"worker {worker['name']}: {worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
         )
     for queue in found["queues"]:
-        if queue["waiting"] or queue["running"]:
-            console.print(f"queue {queue['queue']}: {queue['waiting']} waiting, {queue['running']} running")
+        if queue["waiting"] or queue["running"] or queue["held"]:
+            held = f", {queue['held']} held for a baseline" if queue["held"] else ""
+            console.print(f"queue {queue['queue']}: {queue['waiting']} waiting, {queue['running']} running{held}")
     if found["problem"]:
         console.print(f"[red]{found['problem']}[/red]")
     for name, address in found["addresses"].items():
