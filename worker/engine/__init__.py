@@ -40,7 +40,7 @@ def _load(settings: WorkerSettings) -> Engine:
     if settings.engine == "fake":
         from worker.engine.fake import FakeEngine
 
-        return FakeEngine(settings.fake_ms)
+        return FakeEngine(settings.fake_ms, settings.fake_chunk_ms)
     from worker.engine.tokens import read_config
 
     source = find_source(settings)
