@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -30,9 +31,22 @@ def run(name: str, quick: bool, out: Path) -> str:
         return "is not here, left out"
     print(f"\n== bench.{name}", flush=True)
     began = time.monotonic()
-    done = subprocess.run(command(name, quick, out), check=False)
+    code = ended(subprocess.Popen(command(name, quick, out)))
     spent = f"{time.monotonic() - began:.0f} s"
-    return spent if done.returncode == 0 else f"FAILED after {spent} (exit {done.returncode})"
+    return spent if code == 0 else f"FAILED after {spent} (exit {code})"
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit status. Whatever ends us, the measurement first ends what it has started."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:  # from the terminal it has gone to the measurement as well: a second one would cut it off
+        process.wait()
+        raise
+    except SystemExit:
+        process.terminate()
+        process.wait()
+        raise
 
 
 def main() -> None:
@@ -41,6 +55,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes: does everything run?")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     told = {name: run(name, given.quick, given.out) for name in given.name}
     print(f"\nresults: {given.out}")
     for name, what in told.items():
