@@ -17,11 +17,11 @@ from gradeline.stack.home import Home, free_port
 
 
 @contextmanager
-def own_stack(**settings: str) -> Iterator[Home]:
-    """A stack in a folder and on ports of its own, with settings added to its environment."""
+def own_stack(workers: int = 1, **settings: str) -> Iterator[Home]:
+    """A stack in a folder and on ports of its own, with workers, and settings added to its environment."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder).resolve() / "home")
-        ports = ["--port", str(free_port()), "--flower-port", str(free_port())]
+        ports = ["--port", str(free_port()), "--flower-port", str(free_port()), "--workers", str(workers)]
         command = [sys.executable, "-c", "from gradeline.cli import main; main()", "up", "--detach"]
         subprocess.run(
             [*command, "--home", str(home.path), *ports], check=True, timeout=300, env={**os.environ, **settings}
