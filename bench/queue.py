@@ -64,7 +64,7 @@ def settings_of(home: Home) -> WorkerSettings:
 
 def stages(home: Home, count: int, chunk: int, round_: int) -> dict[str, float]:
     """Milliseconds a job of each stage, in one process, while no worker runs."""
-    settings = settings_of(home).model_copy(update={"chunk_bulk": chunk})
+    settings = settings_of(home).model_copy(update={"chunk_first": chunk})
     database, app = Database(settings), make_app(settings)
     rate, _ = submit(home, count, round_)
     time.sleep(1)
