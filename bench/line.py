@@ -1,159 +1,154 @@
 """`python -m bench.line`: the whole line (HTTP in, row out) against the bare engine on the same texts, in one run.
 
-It starts a stack of its own, then takes turns: bare engine, line, bare engine, ... and prints medians and their ratio.
-With --kill, worker child, worker and broker are killed during a run of the line, and every job must still succeed.
+For each model it starts a stack of its own and, in a process of its own, the bare engine; then they take turns on the same
+texts: the bare engine while the stack is idle, the texts as one batch (the way a class comes), and as single jobs from
+several callers. Nothing is used again: GRADELINE_REUSE is off, and every turn's texts differ by their first word. A random
+model has a head that `gradeline heads fit` made. With --kill, worker child, worker and broker are killed during one more
+turn, and every job must still succeed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import random
 import signal
 import statistics
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from bench.own_stack import own_stack
-from gradeline.client import Client
+from bench.bare import Bare
+from bench.hand_in import Passage, one_batch, single_jobs
+from bench.models import folder_of
+from bench.own_head import fit_head
+from bench.own_stack import memory, own_stack, start
+from bench.tables import RESULTS, median, write
+from bench.texts import WORDS, marked, texts_of
 from gradeline.stack import launch
 from gradeline.stack.home import Home
-from worker.engine import load_engine
-from worker.settings import WorkerSettings
 
-SAMPLES = Path(__file__).parents[1] / "samples"
-WORDS = 350
-
-
-def texts_of(count: int) -> list[str]:
-    """Texts of about 350 words, made of the sample essays' sentences in an order drawn by chance."""
-    sentences = [
-        s.strip() + "." for file in sorted(SAMPLES.glob("*.txt")) for s in file.read_text().split(".") if s.strip()
-    ]
-    draw, made = random.Random(0), []
-    for _ in range(count):
-        text = ""
-        while len(text.split()) < WORDS:
-            text += draw.choice(sentences) + " "
-        made.append(" ".join(text.split()[:WORDS]))
-    return made
+MODELS = ("minilm", "distilbert")
+NAMES = {"bare": "bare engine", "batch": "line, one batch", "single": "line, single jobs"}
+Rounds = dict[str, list[float]]
 
 
-def bare(texts: list[str], home: Path, chunk: int) -> float:
-    """Texts a second of the engine alone, in chunks as the worker has them; loading is not counted."""
-    engine = load_engine(WorkerSettings(home=home))
-    began = time.perf_counter()
-    for start in range(0, len(texts), chunk):
-        engine.encode(texts[start : start + chunk])
-    return len(texts) / (time.perf_counter() - began)
+def settings_of(model: str) -> dict[str, str]:
+    """The environment of a stack and of a bare engine with this model; a random one has a head afterwards."""
+    if model == "minilm":
+        return {"GRADELINE_REUSE": "false"}
+    folder = folder_of(model)
+    fit_head(folder)
+    return {"GRADELINE_REUSE": "false", "GRADELINE_MODEL": str(folder)}
 
 
-def line(texts: list[str], home: Home, threads: int, kill: bool) -> dict[str, float]:
-    """Texts a second from the first POST to the last finished row, single jobs from several client threads."""
-    began = time.perf_counter()
-    local = threading.local()
-
-    def submit(text: str) -> tuple[str, float]:
-        client: Client = getattr(local, "client", None) or launch.client_of(home)
-        local.client = client
-        at = time.perf_counter()
-        return str(client.submit(text)["id"]), (time.perf_counter() - at) * 1000
-
-    with ThreadPoolExecutor(threads) as pool:
-        sent = list(pool.map(submit, texts))
-    submitted = time.perf_counter() - began
-    if kill:
-        kill_everything(home)
-    with launch.client_of(home) as client:
-        jobs = client.wait_for([job for job, _ in sent], seconds=600)
-    states = {job["state"] for job in jobs.values()}
-    if states != {"succeeded"} or len(jobs) != len(texts):
-        raise SystemExit(f"not all succeeded: {states}")
-    spent = time.perf_counter() - began
-    posts = sorted(ms for _, ms in sent)
-    return {"rate": len(texts) / spent, "submit_s": submitted, "post_ms_busy": posts[len(posts) // 2]}
+def take_turns(home: Home, bare: Bare, given: argparse.Namespace) -> Rounds:
+    """Texts a second of each way, by round; one short turn of each before, that is not counted."""
+    rates: Rounds = {name: [] for name in NAMES}
+    for turn in range(given.rounds + 1):
+        count = given.count if turn else min(16, given.count)
+        texts = texts_of(count, seed=turn)
+        done = {
+            "bare": bare.rate(marked(texts, f"A{turn}"))["per_s"],
+            "batch": one_batch(home, marked(texts, f"B{turn}")).per_s,
+            "single": single_jobs(home, marked(texts, f"C{turn}"), given.threads).per_s,
+        }
+        if turn:
+            for name, value in done.items():
+                rates[name].append(value)
+            print({"round": turn, **{name: round(value, 2) for name, value in done.items()}}, flush=True)
+    return rates
 
 
-def kill_everything(home: Home) -> None:
-    """kill -9 of the worker's child, of the worker, and of the broker, two seconds apart."""
-    with launch.client_of(home) as client:
-        victims = [client.workers()[0]["children"][0]["pid"]]
-    victims += [launch.processes(home)[name][0] for name in ("worker-cpu", "valkey")]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-        time.sleep(2)
-
-
-def idle(home: Home, text: str, count: int = 30) -> dict[str, float]:
-    """Medians on an idle stack: POST, and from POST to the finished job."""
+def idle(home: Home, count: int) -> dict[str, float]:
+    """Medians on an idle stack, in milliseconds: POST, and from POST to the finished job."""
     posts, whole = [], []
     with launch.client_of(home) as client:
-        for _ in range(count):
+        for text in texts_of(count, seed=1000):
             began = time.perf_counter()
             job = client.submit(text)
             posts.append((time.perf_counter() - began) * 1000)
             client.get(job["id"], wait=20)
             whole.append((time.perf_counter() - began) * 1000)
-    return {
-        "post_ms_idle": statistics.median(posts),
-        "done_ms_idle": statistics.median(whole),
-        "done_ms_max": max(whole),
-    }
+    return {"POST, idle (ms)": statistics.median(posts), "POST to finished, idle (ms)": statistics.median(whole)}
 
 
-def memory(home: Home) -> dict[str, float]:
-    """Resident megabytes of each part, children included (shared pages counted in each)."""
-    found: dict[str, float] = {}
-    for name, pids in launch.processes(home).items():
-        family = [p for pid in pids for p in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
-        found[name] = round(sum(p.memory_info().rss for p in family) / 2**20)
-    return found
+def killed(home: Home, texts: list[str]) -> Passage:
+    """The way of the texts while worker child, worker and broker are killed, two seconds apart."""
+    thread = threading.Thread(target=kill_everything, args=(home,))
+    thread.start()
+    passage = one_batch(home, texts)
+    thread.join()
+    return passage
+
+
+def kill_everything(home: Home) -> None:
+    with launch.client_of(home) as client:
+        victims = [client.workers()[0]["children"][0]["pid"]]
+    victims += [launch.processes(home)[name][0] for name in ("worker-cpu", "valkey")]
+    for pid in victims:
+        time.sleep(2)
+        os.kill(pid, signal.SIGKILL)
+
+
+def restart(home: Home, settings: dict[str, str]) -> float:
+    """Seconds of `gradeline up` on a home that has been up before."""
+    launch.down(home)
+    return start(home, 1, settings)
+
+
+def measure(model: str, given: argparse.Namespace) -> None:
+    """One run: its tables, and what they were measured on."""
+    settings = settings_of(model)
+    with own_stack(**settings) as home:
+        ready = restart(home, settings)
+        with Bare(home.path, **settings) as bare:
+            rates, about = take_turns(home, bare, given), bare.about
+        worker, api = memory(home, "worker-cpu"), memory(home, "api")
+        sizes: dict[str, Any] = {"stack ready (s)": ready, "engine ready, models cached (s)": about["load_s"]}
+        for name, part in (("worker", worker), ("API", api)):
+            sizes |= {f"{name}, largest process (MB)": part["largest_rss_mb"], f"{name}, all (MB)": part["all_pss_mb"]}
+        sizes |= idle(home, 10 if given.quick else 30)
+        if given.kill:
+            sizes["texts/s while three are killed"] = killed(home, marked(texts_of(given.count), "killed")).per_s
+    engine = f"{model}, {about['engine']}"
+    tell(model, engine, rates, sizes, given)
+
+
+def tell(model: str, engine: str, rates: Rounds, sizes: dict[str, Any], given: argparse.Namespace) -> None:
+    bare = median(rates["bare"])
+    rows = [
+        {"way": label, "engine": engine, "texts/s": median(rates[name]), "lowest": min(rates[name]),
+         "highest": max(rates[name]), "of bare": median(rates[name]) / bare}
+        for name, label in NAMES.items()
+    ]  # fmt: skip
+    more = {"texts": given.count, "words": WORDS, "rounds": given.rounds, "threads": given.threads, "each_round": rates}
+    write(f"line-{model}", rows, given.out, more, draw)
+    write(f"line-{model}-sizes", [{"what": what, "value": value} for what, value in sizes.items()], given.out, more)
+
+
+def draw(axes: Any, rows: Any) -> None:
+    bars = axes.barh([row["way"] for row in rows], [row["texts/s"] for row in rows])
+    axes.bar_label(bars, [f"{row['texts/s']:.1f}" for row in rows], padding=3)
+    axes.set_xlabel("texts a second")
+    axes.invert_yaxis()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.line", description=__doc__)
-    parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--kill", action="store_true", help="a last round in which processes are killed")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    arguments = parser.parse_args()
-    # The same texts come in every round: nothing may be taken from the round before.
-    with own_stack(GRADELINE_REUSE="false") as home:
-        figures = measure(home, arguments)
-    print(json.dumps(figures, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
-
-
-def measure(home: Home, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All figures of one run."""
-    texts = texts_of(arguments.count)
-    figures: dict[str, Any] = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "texts": len(texts),
-        "words": WORDS,
-    }
-    figures |= idle(home, texts[0])
-    rates: dict[str, list[float]] = {"bare": [], "line": []}
-    for _ in range(arguments.rounds):
-        rates["bare"].append(bare(texts, home.path, 8))
-        done = line(texts, home, arguments.threads, False)
-        rates["line"].append(done["rate"])
-        print({"bare": round(rates["bare"][-1], 2), **{k: round(v, 2) for k, v in done.items()}}, flush=True)
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    figures |= {f"{name}_per_s": round(value, 2) for name, value in medians.items()}
-    figures |= {"line_over_bare": round(medians["line"] / medians["bare"], 3), "memory_mb": memory(home)}
-    if arguments.kill:
-        figures["killed_and_all_succeeded_per_s"] = round(line(texts, home, arguments.threads, True)["rate"], 2)
-    return figures
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--count", type=int, help="texts a turn [400; quick: 24]")
+    parser.add_argument("--rounds", type=int, help="[5; quick: 2]")
+    parser.add_argument("--threads", type=int, default=8, help="callers of single jobs")
+    parser.add_argument("--kill", action="store_true", help="one more turn in which processes are killed")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, the default model alone: does it run at all?"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    given.count, given.rounds = given.count or (24 if given.quick else 400), given.rounds or (2 if given.quick else 5)
+    for model in given.model[:1] if given.quick and given.model == list(MODELS) else given.model:
+        measure(model, given)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from bench.line import texts_of
 from bench.own_stack import cpu_seconds, own_stack
+from bench.texts import texts_of
 from gradeline.client import Client
 from gradeline.stack import launch
 from gradeline.stack.home import Home

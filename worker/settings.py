@@ -39,6 +39,7 @@ class WorkerSettings(BrokerSettings):
     )
     home: Path = Field(Path(".gradeline"), description="where exported models are cached and own heads kept")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
+    fake_chunk_ms: float = Field(0.0, ge=0, description="service time of a call of the fake engine, however many texts")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
