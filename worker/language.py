@@ -35,7 +35,7 @@ def _identifier() -> LanguageIdentifier:
 def language_of(text: str) -> str | None:
     """ISO 639 code of a text's language; `zxx` for letters that are no language, None when it can't be told."""
     start = text[:JUDGED_CHARS]
-    if sum(character.isalpha() for character in start) < FEWEST_LETTERS:
+    if sum(map(str.isalpha, start)) < FEWEST_LETTERS:
         return None
     words = words_of(start)
     if sum(word in FUNCTION_WORDS for word in words) > FUNCTION_SHARE * len(words):
