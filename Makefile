@@ -35,8 +35,12 @@ check: install ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install ## measure the line against the bare engine
-	$(BIN)/python -m bench.line
+bench: $(VENV)/.bench ## measure everything into bench/results (QUICK=1: small; BENCH="line scale": some of it)
+	$(BIN)/python -m bench $(BENCH) $(if $(QUICK),--quick)
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[$(EXTRAS),bench]"
+	@touch $@
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)

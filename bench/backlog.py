@@ -96,7 +96,7 @@ class Backlog:
     def sizes(self) -> dict[str, Any]:
         """Megabytes: the broker's data, the database's memory and files."""
         with redis.Redis.from_url(redis_url_of(self.home)) as client:
-            used = int(client.info("memory")["used_memory"])  # type: ignore[index]
+            used = int(client.info("memory")["used_memory"])
         table = "SELECT pg_total_relation_size('job') / 2^20, pg_database_size(current_database()) / 2^20"
         job, everything = one(self.home, table)
         held = memory(self.home, "postgres")["all_pss_mb"]

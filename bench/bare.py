@@ -7,9 +7,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from worker.engine import Engine
 
 # As many texts a call as a bulk chunk has.
 CHUNK = 16
@@ -18,7 +22,7 @@ CHUNK = 16
 class Bare:
     """A process that holds the engine which `settings` ask for; idle between two calls of `rate`."""
 
-    def __init__(self, home: Path, chunk: int = CHUNK, **settings: str) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str], chunk: int = CHUNK) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.bare", str(chunk)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "GRADELINE_HOME": str(home), **settings},
@@ -32,7 +36,7 @@ class Bare:
         self._process.kill()
         self._process.wait()
 
-    def rate(self, texts: list[str]) -> dict[str, float]:
+    def rate(self, texts: list[str]) -> dict[str, Any]:
         """Texts a second in `per_s`, and what else one pass over the texts had to tell."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(texts) + "\n")
@@ -59,11 +63,18 @@ def serve(chunk: int) -> None:
     print(json.dumps(about), file=answers, flush=True)
     for line in sys.stdin:
         texts = json.loads(line)
-        began, tokens = time.perf_counter(), 0
-        for start in range(0, len(texts), chunk):
-            tokens += int(engine.encode(texts[start : start + chunk]).tokens.sum())
-        spent = time.perf_counter() - began
-        print(json.dumps({"per_s": len(texts) / spent, "tokens": tokens, "seconds": spent}), file=answers, flush=True)
+        print(json.dumps(one_pass(engine, texts, chunk)), file=answers, flush=True)
+
+
+def one_pass(engine: Engine, texts: list[str], chunk: int) -> dict[str, Any]:
+    """Reads texts chunk by chunk. `inference_s` is the engine's own word for its forward passes; `lengths` in tokens."""
+    began, lengths, inference_ms = time.perf_counter(), [], 0.0
+    for start in range(0, len(texts), chunk):
+        read = engine.encode(texts[start : start + chunk])
+        lengths += read.tokens.tolist()
+        inference_ms += read.inference_ms
+    spent = time.perf_counter() - began
+    return {"per_s": len(texts) / spent, "seconds": spent, "inference_s": inference_ms / 1000, "lengths": lengths}
 
 
 if __name__ == "__main__":

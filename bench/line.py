@@ -100,9 +100,9 @@ def restart(home: Home, settings: dict[str, str]) -> float:
 def measure(model: str, given: argparse.Namespace) -> None:
     """One run: its tables, and what they were measured on."""
     settings = settings_of(model)
-    with own_stack(**settings) as home:
+    with own_stack(1, **settings) as home:
         ready = restart(home, settings)
-        with Bare(home.path, **settings) as bare:
+        with Bare(home.path, settings) as bare:
             rates, about = take_turns(home, bare, given), bare.about
         worker, api = memory(home, "worker-cpu"), memory(home, "api")
         sizes: dict[str, Any] = {"stack ready (s)": ready, "engine ready, models cached (s)": about["load_s"]}

@@ -73,7 +73,7 @@ def build(folder: Path, name: str, **sizes: int) -> None:
             shutil.copy(embedded().folder / file, folder / file)
 
 
-def _config(name: str, sizes: dict[str, int]) -> Any:
+def _config(name: str, sizes: dict[str, Any]) -> Any:
     import transformers
 
     if name == "distilbert":

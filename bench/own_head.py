@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.models import kept_folder
@@ -19,7 +20,7 @@ CRITERIA = ("Structure", "Clarity", "Relevance", "Academic_Writing")
 ESSAYS = 24
 
 
-def fit_head(model: Path, **settings: str) -> None:
+def fit_head(model: Path, settings: Mapping[str, str] | None = None) -> None:
     """Runs `gradeline heads fit` for a model, unless its head is kept from an earlier run with the same code."""
     done = kept_folder() / f"{model.name}.fitted"
     if done.exists():
@@ -33,7 +34,7 @@ def fit_head(model: Path, **settings: str) -> None:
         command = ["heads", "fit", "--force", "--home", str(home.path), "--model", str(model), "--data", str(data)]
         program = [sys.executable, "-c", "from gradeline.cli import main; main()"]
         run = subprocess.run(
-            [*program, *command], env={**os.environ, **settings}, capture_output=True, text=True, check=False
+            [*program, *command], env={**os.environ, **(settings or {})}, capture_output=True, text=True, check=False
         )
         if run.returncode:
             raise SystemExit(f"no head could be fitted: {run.stdout[-500:]}{run.stderr[-1500:]}")

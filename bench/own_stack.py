@@ -21,14 +21,14 @@ from gradeline.stack.home import Home, free_port
 
 
 @contextmanager
-def own_stack(workers: int = 1, home: Home | None = None, **settings: str) -> Iterator[Home]:
+def own_stack(workers: int = 1, **settings: str) -> Iterator[Home]:
     """A stack without Flower in a folder and on ports of its own, with settings added to its environment.
 
     Its models, exports and own heads are kept for the next run. Its supervisor ends it when this process is gone.
     """
     signal.signal(signal.SIGTERM, _leave)  # so that what stands in `finally` is done
     with contextlib.ExitStack() as left:
-        at = home or Home(Path(left.enter_context(tempfile.TemporaryDirectory())).resolve() / "home")
+        at = Home(Path(left.enter_context(tempfile.TemporaryDirectory())).resolve() / "home")
         keep_models(at)
         left.callback(launch.down, at)
         start(at, workers, settings)

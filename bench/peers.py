@@ -39,7 +39,7 @@ Way = Callable[[list[str]], float]
 def ways_of(model: str, threads: int, left: contextlib.ExitStack) -> tuple[dict[str, Way], dict[str, str]]:
     """Everything that is compared, started; and what is not, with the reason."""
     settings, missing = settings_of(model), dict(LEFT_OUT)
-    home = left.enter_context(own_stack(**settings))
+    home = left.enter_context(own_stack(1, **settings))
     logs = Path(left.enter_context(tempfile.TemporaryDirectory()))
     names = [FLASK, *LITSERVE]
     if find_spec("litserve") is None:

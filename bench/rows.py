@@ -46,7 +46,7 @@ def redis_url_of(home: Home) -> str:
 def one(home: Home, query: str, values: Sequence[Any] = ()) -> Any:
     """The first row of an answer."""
     with psycopg.connect(url_of(home), autocommit=True) as connection:
-        return connection.execute(query, values).fetchone()  # type: ignore[arg-type]  # constants of this package
+        return connection.execute(query, values).fetchone()
 
 
 def run_of(home: Home, batches: Sequence[str]) -> Run:

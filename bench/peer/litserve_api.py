@@ -12,7 +12,7 @@ from bench.peer.engines import Read, default_engine, own_engine
 BATCH, WAIT_S = 8, 0.02
 
 
-class Grader(litserve.LitAPI):
+class Grader(litserve.LitAPI):  # type: ignore[misc]  # its types are left out: see pyproject.toml
     """Texts in batches of up to eight."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe's signature

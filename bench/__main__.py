@@ -1,0 +1,53 @@
+"""`python -m bench [NAME ...] [--quick]`: the measurements one after another, each in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.tables import RESULTS
+
+# In the order in which one explains the next.
+ALL = ("roofline", "line", "peers", "queue", "scale", "backlog", "latency", "regrade", "gpu")
+# These know no --quick of their own.
+SMALL = {"regrade": ["--count", "200", "--rounds", "1"]}
+
+
+def command(name: str, quick: bool, out: Path) -> list[str]:
+    """How one measurement is started."""
+    if name in SMALL:
+        return [sys.executable, "-m", f"bench.{name}", *(SMALL[name] if quick else [])]
+    return [sys.executable, "-m", f"bench.{name}", "--out", str(out), *(["--quick"] if quick else [])]
+
+
+def run(name: str, quick: bool, out: Path) -> str:
+    """Runs one; what to say of it in the end."""
+    if find_spec(f"bench.{name}") is None:
+        return "is not here, left out"
+    print(f"\n== bench.{name}", flush=True)
+    began = time.monotonic()
+    done = subprocess.run(command(name, quick, out), check=False)
+    spent = f"{time.monotonic() - began:.0f} s"
+    return spent if done.returncode == 0 else f"FAILED after {spent} (exit {done.returncode})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", nargs="*", default=list(ALL), help=f"of {', '.join(ALL)}")
+    parser.add_argument("--quick", action="store_true", help="small sizes: does everything run?")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    told = {name: run(name, given.quick, given.out) for name in given.name}
+    print(f"\nresults: {given.out}")
+    for name, what in told.items():
+        print(f"{name:9} {what}")
+    if any(what.startswith("FAILED") for what in told.values()):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
