@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +25,15 @@ if TYPE_CHECKING:
 
 # A token budget that holds one window: on a CPU, batches gain nothing.
 ONE_BY_ONE = 1
-# Kernels are made for each length anew and kept; and what is left over behind a multiple of 16 is computed slowly.
-MULTIPLE = 16
+# Kernels are made for each length anew and kept, 2 MB a length and stream; and what is left over behind a multiple of 16
+# is computed slowly.
+MULTIPLE = 32
+# Each stream has buffers and kernels of its own, and a chunk of eight texts keeps four busy.
+STREAMS = 4
 
 
 class OpenVinoEngine:
-    """As many windows are computed at once as there are threads, each by one. Not safe for two threads."""
+    """As many windows are computed at once as there are threads, up to STREAMS. Not safe for two threads."""
 
     name, device = "openvino-int8", "cpu"
 
@@ -40,13 +42,15 @@ class OpenVinoEngine:
         self.outputs = refuse_own(config, source.name)
         if not int8_is_fast():
             raise ModelUnavailable("this CPU multiplies no int8 (VNNI or AMX), where openvino-int8 is slow and inexact")
+        core = quiet.openvino().Core()  # before minutes are spent on files that nothing could read
         folder = exported(source, settings.home, OPENVINO)
         self.model, self.revision = source.name, source.revision
         self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
         self._width, self.window = width_of(config), self._tokens.window
-        compiled = _compiled(folder / "model.xml", threads)
+        streams = min(threads, STREAMS)
+        compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
         # Twice the streams: while all compute, the next windows wait inside.
-        self._requests = [compiled.create_infer_request() for _ in range(2 * threads)]
+        self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
@@ -76,15 +80,14 @@ def _result(request: Any) -> NDArray[np.float32]:
     return np.array(request.get_output_tensor(0).data)
 
 
-def _compiled(file: Path, threads: int) -> Any:
-    """The model on as many streams as threads: two streams of one thread give more than one of two, which wait for
-    each other after every operation, and for any other process that takes a core from one of them."""
-    options = {
-        "NUM_STREAMS": threads,
+def _options(threads: int, streams: int) -> dict[str, Any]:
+    """Two streams of one thread give more than one of two, which wait for each other after every operation, and for any
+    other process that takes a core from one of them."""
+    return {
+        "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
         # Unasked, every process pins its first thread to the first core: two workers would share it.
         "ENABLE_CPU_PINNING": False,
         # What is not int8 stays fp32 on every CPU, so that workers on different machines agree.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    return quiet.openvino().Core().compile_model(str(file), "CPU", options)
