@@ -8,21 +8,20 @@ its own precision on as many threads.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench import ceilings
 from bench.models import distilbert_size, operations, text_of
-from bench.tables import RESULTS, Row, machine, show, write
+from bench.tables import RESULTS, median, write
 from worker.engine import Engine, load_engine
 from worker.settings import WorkerSettings
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+Row = dict[str, Any]
 
 LENGTHS, BATCHES = (128, 350, 512), (1, 8)
 ENGINES = {"openvino": "auto", "onnx": "auto", "torch": "fp32", "torch bf16": "bf16"}
@@ -80,7 +79,7 @@ def measure(found: list[Cell], threads: int, rounds: int) -> tuple[list[Row], li
         for cell in found:
             rates[cell].append(cell.rate())
         print(f"round {n} of {rounds}", flush=True)
-    medians = {key: statistics.median(values[1:]) for key, values in rates.items()}
+    medians = {key: median(values[1:]) for key, values in rates.items()}
     tops = [
         {"threads": n, "precision": p, "gop_per_s": round(medians[n, p, how]), "measured_by": how} for n, p, how in ways
     ]
@@ -88,15 +87,15 @@ def measure(found: list[Cell], threads: int, rounds: int) -> tuple[list[Row], li
     return tops, [cell.row(medians[cell], limits) for cell in found]
 
 
-def plot(axes: Axes, rows: list[Row]) -> None:
+def draw(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """The share by length, of the largest batch."""
     for model, style in zip(SIZES, ("-", "--"), strict=True):
         for n, engine in enumerate(dict.fromkeys(row["engine"] for row in rows)):
             kept = [r for r in rows if (r["model"], r["engine"], r["batch"]) == (model, engine, BATCHES[-1])]
             axes.plot([r["tokens"] for r in kept], [r["share"] for r in kept], style, color=f"C{n}", marker="o",
                       label=f"{engine}, {model}")  # fmt: skip
-    axes.set(xlabel="tokens of a text", ylabel="share of the ceiling", ylim=(0, 1), xticks=LENGTHS)
-    axes.set_title(f"{machine()}; {BATCHES[-1]} texts a call", fontsize=9)
+    axes.set(xlabel=f"tokens of a text, {BATCHES[-1]} texts a call", ylabel="share of the ceiling", xticks=LENGTHS)
+    axes.set_ylim(bottom=0)
     axes.legend(fontsize=8)
 
 
@@ -107,11 +106,10 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    tops, rows = measure(
-        cells(arguments.out, arguments.threads, arguments.engines), arguments.threads, arguments.rounds
-    )
-    show("ceilings", tops)
-    write("roofline", rows, lambda axes: plot(axes, rows), arguments.out, ceilings=tops, rounds=arguments.rounds)
+    found = cells(arguments.out, arguments.threads, arguments.engines)
+    tops, rows = measure(found, arguments.threads, arguments.rounds)
+    write("ceilings", tops, arguments.out)
+    write("roofline", rows, arguments.out, {"threads": arguments.threads, "rounds": arguments.rounds}, draw)
 
 
 if __name__ == "__main__":

@@ -86,9 +86,7 @@ def test_a_quick_queue_goes_out_in_long_chunks_and_what_is_left_is_shared(databa
     submit(database, queue, 10)
     with database.session() as session:
         forget_lost(session, 0)
-        jobs.claim(
-            session, list(session.scalars(select(Job.id).where(Job.queue == queue).limit(50))), "w", 60
-        )
+        jobs.claim(session, list(session.scalars(select(Job.id).where(Job.queue == queue).limit(50))), "w", 60)
     assert Dispatch(database, celery, settings)([queue]) == 10
     assert [len(chunk) for chunk in messages(celery, queue)] == [5, 5]
 
