@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from db.jobs import MOVED
+from db.moves import MOVED
 from db.session import Database
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,9 @@ class Wakeup:
                 log.warning("not listening for finished jobs (%s); looking every second", type(error).__name__)
                 time.sleep(LOOK_AGAIN_S)
 
-    def _tell(self, job_id: str) -> None:
+    def _tell(self, job_ids: str) -> None:
         with self._lock:
-            for event in self._waiting.get(job_id, ()):
-                event.set()
+            if self._waiting:
+                for job_id in job_ids.split(","):
+                    for event in self._waiting.get(job_id, ()):
+                        event.set()

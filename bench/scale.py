@@ -110,7 +110,8 @@ def main() -> None:
     given.workers = given.workers or ([1, 2, 4] if given.quick else [1, 2, 4, 8, 16, 32])
     given.rounds, given.seconds = given.rounds or (1 if given.quick else 5), given.seconds or (2 if given.quick else 8)
     settings = {"GRADELINE_ENGINE": "fake", "GRADELINE_FAKE_CHUNK_MS": str(given.chunk_ms), "GRADELINE_REUSE": "false"}
-    with own_stack(1, GRADELINE_CHUNK_BULK=str(given.chunk), **settings) as home:
+    most = str(given.chunk)
+    with own_stack(1, GRADELINE_CHUNK_FIRST=most, GRADELINE_CHUNK_MOST=most, **settings) as home:
         rows = [measure(home, workers, given) for workers in given.workers]
     more = {
         "chunk": given.chunk,

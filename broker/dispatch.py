@@ -18,11 +18,11 @@ from db import calibrations, window
 from db.calibration import Calibration
 from db.errors import DatabaseAway
 from db.session import Database
-from db.worker import live_by_queue
+from db.worker import NOBODY, Live, live_by_queue
 
 log = logging.getLogger(__name__)
 
-# How often the number of live workers is read again: it sizes the window, it need not be exact.
+# How often it is read again who lives and how fast: it sizes the window, it need not be exact.
 LIVE_S = 1.0
 # A step of a calibration that nobody took for so long is sent again.
 CALIBRATION_LOST_S = 60.0
@@ -35,7 +35,7 @@ class Dispatch:
 
     def __init__(self, database: Database, app: Celery, settings: BrokerSettings) -> None:
         self.database, self.app, self.settings = database, app, settings
-        self._live: dict[str, int] = {}
+        self._live: dict[str, Live] = {}
         self._live_at = 0.0
 
     def __call__(self, queues: Iterable[str]) -> int:
@@ -74,10 +74,13 @@ class Dispatch:
                 raise
 
     def _fill(self, queue: str) -> int:
-        size = chunk_size(queue, self.settings)
-        room = size * self.settings.window_chunks * max(1, self._children(queue))
+        live = self._lives().get(queue, NOBODY)
+        size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
+        room = size * self.settings.window_chunks * children
         with self.database.session() as session:
             ids = window.take(session, queue, room)
+        # What is left of a backlog is shared: nobody computes a long last chunk while others have nothing.
+        size = max(1, min(size, -(-len(ids) // children)))
         # Only now, after the commit: a worker that is quick must find the rows.
         for start in range(0, len(ids), size):
             self._send(queue, ids[start : start + size], ids[start:])
@@ -91,12 +94,12 @@ class Dispatch:
                 window.put_back(session, unsent)
             raise
 
-    def _children(self, queue: str) -> int:
+    def _lives(self) -> dict[str, Live]:
         if time.monotonic() - self._live_at > LIVE_S:
             with self.database.session() as session:
                 self._live = live_by_queue(session, self.settings.live_s)
             self._live_at = time.monotonic()
-        return self._live.get(queue, 0)
+        return self._live
 
 
 class Dispatcher:

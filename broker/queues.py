@@ -26,11 +26,13 @@ def consumed_by(model: str, device: str) -> list[str]:
     return [queue_name(model, d, lane) for lane in LANES for d in (device, "any")]
 
 
-def chunk_size(queue: str, settings: BrokerSettings) -> int:
-    """The most jobs that one message of a queue may carry."""
-    _, device, lane = queue.rsplit(".", 2)
-    if lane == "regrade":
-        return settings.chunk_regrade
-    if device == "gpu":
-        return settings.chunk_gpu
-    return settings.chunk_interactive if lane == "interactive" else settings.chunk_bulk
+def chunk_size(queue: str, job_ms: float | None, settings: BrokerSettings) -> int:
+    """The most jobs that one message of a queue may carry: so many as take the lane's time, at the pace that was seen.
+
+    An interactive job waits for the chunk that runs and no longer, so it's the time of a chunk that is limited; how many
+    jobs that is differs a thousandfold between engines. `job_ms` is None before any was seen.
+    """
+    if job_ms is None:
+        return min(settings.chunk_first, settings.chunk_most)
+    seconds = settings.chunk_interactive_s if queue.endswith(".interactive") else settings.chunk_bulk_s
+    return max(1, min(settings.chunk_most, int(1000 * seconds / max(job_ms, 1e-3))))

@@ -15,10 +15,14 @@ class BrokerSettings(DatabaseSettings):
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
     model: str = Field("", description="the encoder: a Hugging Face name or a folder; empty: the one that comes along")
     models: str = Field("", description="models that jobs may name, separated by commas; empty: the one of `model`")
-    chunk_interactive: int = Field(8, ge=1, le=256, description="most jobs a message in the interactive lane, on a CPU")
-    chunk_bulk: int = Field(16, ge=1, le=256, description="most jobs a message in the bulk lane, on a CPU")
-    chunk_gpu: int = Field(128, ge=1, le=1024, description="most jobs a message for GPU queues")
-    chunk_regrade: int = Field(256, ge=1, le=1024, description="most jobs a message that are graded from kept vectors")
+    chunk_first: int = Field(8, ge=1, le=1024, description="jobs a message while nobody knows how long one takes")
+    chunk_most: int = Field(256, ge=1, le=1024, description="most jobs a message, however fast they are")
+    chunk_interactive_s: float = Field(
+        0.3, gt=0, le=60, description="seconds of work a message of the interactive lane"
+    )
+    chunk_bulk_s: float = Field(
+        1.0, gt=0, le=60, description="seconds of work a message of other lanes: what an interactive job may wait for"
+    )
     window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
     redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
     lease_s: float = Field(15.0, gt=0, description="seconds a worker holds a job without a sign of life")

@@ -9,163 +9,24 @@ A worker's write carries the attempt number it was given, so a twin that comes l
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, exists, insert, select, text
+from pydantic_core import to_json
+from sqlalchemy import RowMapping, exists, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from db import moves
 from db.base import new_id
-from db.embeddings import keep_vectors
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
+from db.moves import MOVED
 from db.rubric import Rubric
 from db.submission import Embedding, Submission, fingerprint_of
-
-# Listeners (a client that waits, an event stream) are told the id of every job that moved.
-MOVED = "gradeline_job"
-
-CLAIM = text("""
-WITH mine AS (
-    SELECT id FROM job WHERE id = ANY(:ids) AND state = 'queued' AND NOT held
-        AND (retry_at IS NULL OR retry_at <= clock_timestamp())
-    ORDER BY id FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE job SET state = 'running', attempt = attempt + 1, started_at = clock_timestamp(), dispatched_at = NULL,
-        lease_until = clock_timestamp() + make_interval(secs => :lease_s), worker = :worker
-    FROM mine WHERE job.id = mine.id RETURNING job.*
-), noted AS (
-    INSERT INTO attempt (job_id, number, worker, started_at, queue_ms)
-    SELECT id, attempt, worker, started_at,
-        extract(epoch FROM started_at - greatest(created_at, coalesce(retry_at, created_at))) * 1000 FROM claimed
-), told AS (SELECT count(pg_notify(:channel, id::text)) FROM claimed)
-SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
-    r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
-    k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known
-FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
-LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
-LEFT JOIN LATERAL (
-    SELECT e.vector, e.surface FROM submission t
-    JOIN embedding e ON e.submission_id = t.id AND e.model = :model AND e.revision = :revision
-    WHERE t.tenant_id = s.tenant_id AND t.fingerprint = s.fingerprint AND (CAST(:reuse AS boolean) OR t.id = s.id) LIMIT 1
-) e ON true
-LEFT JOIN result p ON p.job_id = c.source_id AND p.scored_by->>'model' = :model AND p.scored_by->>'revision' = :revision
-LEFT JOIN LATERAL (
-    SELECT jsonb_build_object('scores', q.scores, 'overall', q.overall, 'advisories', q.advisories,
-        'scored_by', q.scored_by, 'degraded', false, 'review_reasons', q.review_reasons, 'topic', q.topic) AS result
-    FROM submission t JOIN job o ON o.submission_id = t.id JOIN result q ON q.job_id = o.id
-    WHERE CAST(:reuse AS boolean) AND c.source_id IS NULL AND t.tenant_id = s.tenant_id AND t.fingerprint = s.fingerprint
-        AND t.prompt IS NOT DISTINCT FROM s.prompt AND o.rubric_id = c.rubric_id AND o.explain = c.explain
-        AND o.state = 'succeeded' AND o.erased_at IS NULL AND NOT q.degraded
-        AND q.scored_by->>'model' = :model AND q.scored_by->>'revision' = :revision AND q.scored_by->>'engine' = :engine
-        AND q.scored_by->>'calibration' IS NOT DISTINCT FROM k.id::text
-        AND (k.id IS NOT NULL OR q.scored_by->>'head' = :head)
-    LIMIT 1
-) same ON true, told ORDER BY c.id
-""")
-
-RENEW = text("""
-UPDATE job SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])) AS held(id, number)
-WHERE job.id = held.id AND job.attempt = held.number AND job.state = 'running'
-""")
-
-KEEP = text("""
-WITH item AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS x(job_id uuid, attempt int, scores jsonb, overall jsonb,
-        advisories jsonb, scored_by jsonb, degraded boolean, review_reasons text[], topic float8[], cached boolean)
-), held AS (
-    SELECT j.id, j.submission_id, j.attempt FROM job j JOIN item i ON j.id = i.job_id AND j.attempt = i.attempt
-    WHERE j.state = 'running' ORDER BY j.id FOR UPDATE OF j
-), kept AS (
-    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached)
-    SELECT i.job_id, i.attempt, i.scores, i.overall, i.advisories, i.scored_by, i.degraded, i.review_reasons, i.topic,
-        coalesce(i.cached, false)
-    FROM item i JOIN held h ON h.id = i.job_id
-    ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, scores = excluded.scores, overall = excluded.overall,
-        advisories = excluded.advisories, scored_by = excluded.scored_by, degraded = excluded.degraded,
-        review_reasons = excluded.review_reasons, topic = excluded.topic, cached = excluded.cached, created_at = now()
-)
-SELECT id, submission_id FROM held
-""")
-
-FINISH = text("""
-WITH item AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb))
-        AS x(job_id uuid, attempt int, state text, error jsonb, run jsonb)
-), done AS (
-    UPDATE job SET state = i.state, finished_at = clock_timestamp(), lease_until = NULL, error = i.error
-    FROM item i WHERE job.id = i.job_id AND job.attempt = i.attempt AND job.state = 'running'
-    RETURNING job.id, job.attempt, job.state, job.created_at, job.finished_at, i.error, i.run
-), noted AS (
-    UPDATE attempt a SET outcome = d.state, finished_at = d.finished_at, error = d.error,
-        model = d.run->>'model', revision = d.run->>'revision', engine = d.run->>'engine', device = d.run->>'device',
-        batch_size = (d.run->>'batch_size')::int, tokens = (d.run->>'tokens')::int, windows = (d.run->>'windows')::int,
-        tokenize_ms = (d.run->>'tokenize_ms')::float, inference_ms = (d.run->>'inference_ms')::float,
-        persist_ms = :persist_ms, total_ms = extract(epoch FROM d.finished_at - d.created_at) * 1000
-    FROM done d WHERE a.job_id = d.id AND a.number = d.attempt
-)
-SELECT id, count(pg_notify(:channel, id::text)) FROM done GROUP BY id
-""")
-
-# The reason stays with the attempt; the job gets one only when it has no attempt left.
-BACK = """
-WITH gone AS (
-    SELECT id, attempt FROM job WHERE state = 'running' AND {which} ORDER BY id {limit} FOR UPDATE SKIP LOCKED
-), noted AS (
-    UPDATE attempt a SET outcome = :outcome, finished_at = clock_timestamp(), error = CAST(:error AS jsonb)
-    FROM gone WHERE a.job_id = gone.id AND a.number = gone.attempt
-), moved AS (
-    UPDATE job SET lease_until = NULL, worker = NULL, dispatched_at = NULL,
-        state = CASE WHEN job.attempt >= :max_attempts THEN 'failed' ELSE 'queued' END,
-        finished_at = CASE WHEN job.attempt >= :max_attempts THEN clock_timestamp() END,
-        error = CASE WHEN job.attempt >= :max_attempts THEN CAST(:error AS jsonb) END,
-        retry_at = clock_timestamp() + make_interval(secs => :backoff_s * (power(2, job.attempt - 1) - 1))
-    FROM gone WHERE job.id = gone.id RETURNING job.id, job.queue, job.state
-)
-SELECT id, queue, state, pg_notify(:channel, id::text) FROM moved
-"""
-HAND_BACK = text(
-    BACK.format(
-        which="(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))", limit=""
-    )
-)
-TAKE_BACK = text(BACK.format(which="lease_until < clock_timestamp()", limit="LIMIT 1000"))
-
-# Rows are locked in the order of their ids, as claims and results lock them: so no two of these can block each other.
-CANCEL = """
-WITH mine AS (
-    SELECT id FROM job WHERE {which} AND tenant_id = :tenant AND state IN ('queued', 'running') ORDER BY id FOR UPDATE
-), gone AS (
-    UPDATE job SET state = 'cancelled', finished_at = clock_timestamp(), lease_until = NULL, dispatched_at = NULL,
-        held = false
-    FROM mine WHERE job.id = mine.id RETURNING job.id, job.attempt
-), noted AS (
-    UPDATE attempt a SET outcome = 'cancelled', finished_at = clock_timestamp()
-    FROM gone WHERE a.job_id = gone.id AND a.number = gone.attempt AND a.outcome = 'running'
-)
-SELECT count(pg_notify(:channel, id::text)) FROM gone
-"""
-CANCEL_ONE = text(CANCEL.format(which="id = :id"))
-CANCEL_BATCH = text(CANCEL.format(which="batch_id = :id"))
-
-# They wait since now: the time before was their baseline's.
-RELEASE = text("""
-WITH free AS (
-    UPDATE job SET held = false, retry_at = clock_timestamp() WHERE batch_id = :batch AND held RETURNING queue
-)
-SELECT DISTINCT queue FROM free
-""")
-
-RETRY = text("""
-UPDATE job SET state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
-    dispatched_at = NULL, worker = NULL, started_at = NULL
-WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND erased_at IS NULL
-RETURNING queue, pg_notify(:channel, id::text)
-""")
 
 
 @dataclass(frozen=True)
@@ -297,7 +158,7 @@ def claim(
     Jobs bring what the scorer made of their texts before.
     """
     values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, **asdict(scorer or Scorer())}
-    rows = session.execute(CLAIM, {**values, "channel": MOVED})
+    rows = session.execute(moves.CLAIM, {**values, "channel": MOVED})
     # A rubric comes with the first of its jobs alone: a class is graded by one.
     criteria: dict[uuid.UUID, list[dict[str, Any]]] = {}
     return [
@@ -309,34 +170,31 @@ def claim(
 def renew(session: Session, held: Sequence[Claimed], lease_s: float) -> int:
     """Lengthens the leases of jobs that are still this attempt's; returns how many."""
     pairs = {"ids": [h.id for h in held], "numbers": [h.attempt for h in held]}
-    result = session.execute(RENEW, {**pairs, "lease_s": lease_s})
+    result = session.execute(moves.RENEW, {**pairs, "lease_s": lease_s})
     return int(getattr(result, "rowcount", 0))
 
 
-def keep(session: Session, finished: Sequence[Finished], model: str, revision: str) -> set[uuid.UUID]:
-    """Writes results and vectors of attempts that still hold their jobs, without moving these; returns their ids."""
-    good = [f for f in finished if f.result is not None]
-    items = [{"job_id": str(f.job_id), "attempt": f.attempt, **(f.result or {})} for f in good]
-    held = {row.id: row.submission_id for row in session.execute(KEEP, {"items": json.dumps(items)})}
-    vectors = {held[f.job_id]: (f.vector, f.surface) for f in good if f.job_id in held and f.vector is not None}
-    keep_vectors(session, vectors, model, revision)
-    return set(held)
+def finish(session: Session, finished: Sequence[Finished], model: str, revision: str) -> set[uuid.UUID]:
+    """running -> succeeded or failed with all that came of it, where the attempt still holds the job; the ids that moved.
 
-
-def finish(session: Session, finished: Sequence[Finished], persist_ms: float) -> set[uuid.UUID]:
-    """running -> succeeded or failed, where the attempt still holds the job; returns the ids that moved."""
+    `model` and `revision` are those of the encoder that made the vectors.
+    """
+    began = time.perf_counter()
     items = [
-        {
-            "job_id": str(f.job_id),
-            "attempt": f.attempt,
-            "state": "failed" if f.error else "succeeded",
-            "error": f.error,
-            "run": f.run,
-        }
-        for f in finished
+        {"job_id": f.job_id, "attempt": f.attempt, "error": f.error, "run": f.run, **(f.result or {})} for f in finished
     ]
-    rows = session.execute(FINISH, {"items": json.dumps(items), "persist_ms": persist_ms, "channel": MOVED})
-    return {row.id for row in rows}
+    new = [f for f in finished if f.vector is not None]
+    values = {
+        "items": to_json(items).decode(),
+        "ids": [f.job_id for f in new],
+        "vectors": [f.vector for f in new],
+        "surfaces": [f.surface for f in new],
+        "model": model,
+        "revision": revision,
+        "channel": MOVED,
+    }
+    packed_ms = (time.perf_counter() - began) * 1000
+    return set(session.scalars(moves.FINISH, {**values, "packed_ms": packed_ms}))
 
 
 def hand_back(
@@ -344,12 +202,12 @@ def hand_back(
 ) -> list[RowMapping]:
     """running -> queued (or failed, without an attempt left) for an attempt that could not be finished."""
     pairs = {"ids": [h.id for h in held], "numbers": [h.attempt for h in held]}
-    return _back(session, HAND_BACK, "handed_back", error, max_attempts, backoff_s, **pairs)
+    return _back(session, moves.HAND_BACK, "handed_back", error, max_attempts, backoff_s, **pairs)
 
 
 def take_back(session: Session, error: dict[str, Any], max_attempts: int, backoff_s: float) -> list[RowMapping]:
     """running -> queued (or failed) for every job whose lease ran out: its worker is gone."""
-    return _back(session, TAKE_BACK, "lost", error, max_attempts, backoff_s)
+    return _back(session, moves.TAKE_BACK, "lost", error, max_attempts, backoff_s)
 
 
 def _back(session: Session, statement: Any, outcome: str, error: dict[str, Any], max_attempts: int, backoff_s: float,
@@ -360,7 +218,7 @@ def _back(session: Session, statement: Any, outcome: str, error: dict[str, Any],
 
 def cancel(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> None:
     """queued | running -> cancelled; a job that is cancelled already stays so. IllegalMove from other final states."""
-    if not session.scalar(CANCEL_ONE, {"id": job_id, "tenant": tenant_id, "channel": MOVED}):
+    if not session.scalar(moves.CANCEL_ONE, {"id": job_id, "tenant": tenant_id, "channel": MOVED}):
         job = owned(session, tenant_id, job_id)
         if job.state != "cancelled":
             raise IllegalMove(f"a job that has {job.state} can't be cancelled")
@@ -368,17 +226,17 @@ def cancel(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> None:
 
 def cancel_batch(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID) -> int:
     """queued | running -> cancelled for all jobs of a batch; returns how many."""
-    return int(session.scalar(CANCEL_BATCH, {"id": batch_id, "tenant": tenant_id, "channel": MOVED}) or 0)
+    return int(session.scalar(moves.CANCEL_BATCH, {"id": batch_id, "tenant": tenant_id, "channel": MOVED}) or 0)
 
 
 def release(session: Session, batch_id: uuid.UUID) -> set[str]:
     """Lets the jobs of a batch go that were held; returns their queues."""
-    return {str(queue) for queue in session.scalars(RELEASE, {"batch": batch_id})}
+    return {str(queue) for queue in session.scalars(moves.RELEASE, {"batch": batch_id})}
 
 
 def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:
     """failed | cancelled -> queued; returns its queue. IllegalMove from other states and after an erasure."""
-    row = session.execute(RETRY, {"id": job_id, "tenant": tenant_id, "channel": MOVED}).first()
+    row = session.execute(moves.RETRY, {"id": job_id, "tenant": tenant_id, "channel": MOVED}).first()
     if row is None:
         job = owned(session, tenant_id, job_id)
         raise IllegalMove("its text was erased" if job.erased_at else f"a job that is {job.state} can't be retried")

@@ -23,7 +23,7 @@ class Submission(Base):
     __tablename__ = "submission"
     __table_args__ = (Index("ix_submission_fingerprint", "tenant_id", "fingerprint"),)
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))
     text: Mapped[str]
     prompt: Mapped[str | None]
     fingerprint: Mapped[bytes | None]  # SHA-256 of the text: what was read once need not be read again

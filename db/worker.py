@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -29,6 +30,7 @@ class Worker(Base):
     criteria: Mapped[list[str]]
     head: Mapped[str]
     rss_bytes: Mapped[int] = mapped_column(BigInteger)
+    job_ms: Mapped[dict[str, Any]] = mapped_column(server_default="{}")  # by queue, as this child has seen it
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
@@ -49,6 +51,18 @@ class Beat:
     criteria: list[str]
     head: str
     rss_bytes: int
+    job_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Live:
+    """The children that consume a queue now, and the milliseconds that one of its jobs takes them; None: not known."""
+
+    children: int = 0
+    job_ms: float | None = None
+
+
+NOBODY = Live()
 
 
 def beat(session: Session, said: Beat) -> None:
@@ -74,10 +88,14 @@ def forget_gone(session: Session, after_s: float) -> None:
     session.execute(text("DELETE FROM worker WHERE seen_at < now() - make_interval(secs => :s)"), {"s": after_s})
 
 
-def live_by_queue(session: Session, within_s: float) -> dict[str, int]:
-    """How many live children consume each queue."""
-    counts: dict[str, int] = {}
+def live_by_queue(session: Session, within_s: float) -> dict[str, Live]:
+    """Who consumes each queue. Of children of different speed, the mean time counts."""
+    children: dict[str, list[float | None]] = {}
     for worker in live_workers(session, within_s):
         for queue in worker.queues:
-            counts[queue] = counts.get(queue, 0) + 1
-    return counts
+            children.setdefault(queue, []).append(worker.job_ms.get(queue))
+    return {queue: Live(len(times), _mean([t for t in times if t is not None])) for queue, times in children.items()}
+
+
+def _mean(times: Sequence[float]) -> float | None:
+    return sum(times) / len(times) if times else None

@@ -43,8 +43,8 @@ DRAWS = 10
 
 
 def inputs_of(texts: list[str], cache: Path) -> Array:
-    """(n, K) vectors by torch in bf16, and surface features."""
-    settings = WorkerSettings(engine="torch", precision="bf16", home=cache)
+    """(n, K) vectors by torch in fp32, and surface features."""
+    settings = WorkerSettings(engine="torch", precision="fp32", home=cache)
     return np.hstack([embed(texts, cache, settings), surface(texts)])
 
 

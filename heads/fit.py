@@ -161,7 +161,7 @@ def main() -> None:
 
 def run(data: Path, out: Path, cache: Path) -> None:
     began = time.monotonic()
-    settings = WorkerSettings(engine="torch", precision="bf16", home=cache)
+    settings = WorkerSettings(engine="torch", precision="fp32", home=cache)
     corpus = asap(data) + ellipse(data, "ellipse_train.csv")
     test = ellipse(data, "ellipse.csv")
     vectors, test_vectors = embed(corpus.texts, cache, settings), embed(test.texts, cache, settings)

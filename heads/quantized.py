@@ -11,6 +11,7 @@ import pandas as pd
 
 from broker.settings import EMBEDDED_MODEL
 from heads.embed import embed
+from worker.engine.cpu import int8_is_fast
 from worker.engine.source import EMBEDDED_REVISION
 from worker.features.surface import surface
 from worker.head.agreement import figures
@@ -42,7 +43,8 @@ def loss(data: Path, cache: Path) -> float:
 
 def engines(cache: Path) -> tuple[WorkerSettings, WorkerSettings]:
     """fp32, and int8 as a worker on a CPU runs it."""
-    return WorkerSettings(engine="torch", precision="fp32", home=cache), WorkerSettings(engine="onnx", home=cache)
+    fast = WorkerSettings(engine="openvino" if int8_is_fast() else "onnx", home=cache)
+    return WorkerSettings(engine="torch", precision="fp32", home=cache), fast
 
 
 def kappa(

@@ -69,11 +69,12 @@ class Process:
 def register(app: Celery, process: Process) -> None:
     """The task is a shell: what it does is tested without Celery."""
 
-    @app.task(name=GRADE)  # type: ignore[untyped-decorator]  # Celery has no types
-    def grade(job_ids: list[str]) -> int:
+    @app.task(name=GRADE, bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
+    def grade(task: Any, job_ids: list[str]) -> int:
         if process.child is None:
             raise RuntimeError("this child has not started")
-        return process.child.grade([uuid.UUID(job_id) for job_id in job_ids])
+        queue = str((task.request.delivery_info or {}).get("routing_key", ""))
+        return process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:

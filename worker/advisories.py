@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from worker.features.surface import FEATURES
@@ -89,8 +88,7 @@ def _off_topic(prompt: str, on_topic: float) -> bool:
 
 
 def _symbols(text: str) -> bool:
-    kinds = Counter("letter" if c.isalpha() else "other" for c in text if not c.isspace())
-    return kinds["letter"] < LETTER_SHARE * kinds.total()
+    return sum(map(str.isalpha, text)) < LETTER_SHARE * (len(text) - sum(map(str.isspace, text)))
 
 
 def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None) -> bool:

@@ -16,7 +16,7 @@ from db import calibrations, jobs
 from db.errors import DatabaseAway
 from db.worker import Beat, beat, leave
 from worker.calibrating import Calibrating
-from worker.grading import Holding
+from worker.grading import Grading
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class Heart:
     """Beats until the child ends. What it can't do while the database is away, it does when it is back."""
 
-    def __init__(self, said: Beat, holding: Holding, dispatch: Dispatch, calibrating: Calibrating) -> None:
-        self.said, self.holding, self.dispatch, self.calibrating = said, holding, dispatch, calibrating
+    def __init__(self, said: Beat, grading: Grading, dispatch: Dispatch, calibrating: Calibrating) -> None:
+        self.said, self.grading, self.dispatch, self.calibrating = said, grading, dispatch, calibrating
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -59,12 +59,12 @@ class Heart:
             log.exception("%s failed", duty.__name__.strip("_"))
 
     def _beat(self) -> None:
-        now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss)
+        now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss, job_ms=self.grading.pace.job_ms)
         with self.dispatch.database.session() as session:
             beat(session, now)
 
     def _renew(self) -> None:
-        if held := self.holding.jobs:
+        if held := self.grading.holding.jobs:
             with self.dispatch.database.session() as session:
                 jobs.renew(session, held, self.dispatch.settings.lease_s)
         if taught := self.calibrating.held:

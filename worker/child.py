@@ -52,9 +52,7 @@ class Child:
         self.calibrating = Calibrating(database, marker, settings, name)
         dispatch = Dispatch(database, app, settings)
         self.dispatcher = Dispatcher(dispatch)
-        self.heart = Heart(
-            _introduction(settings, name, queues, marker), self.grading.holding, dispatch, self.calibrating
-        )
+        self.heart = Heart(_introduction(settings, name, queues, marker), self.grading, dispatch, self.calibrating)
         self.mender = Mender(
             lambda: load_marker(settings, name, taught),
             lambda: self.grading.marker,
@@ -67,10 +65,10 @@ class Child:
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID]) -> int:
+    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> int:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
-            return self.grading.chunk(ids)
+            return self.grading.chunk(ids, queue)
         finally:
             self.dispatcher.wish()
 

@@ -13,6 +13,7 @@ from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.marking import Marker
+from worker.pace import Pace
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -38,27 +39,31 @@ class Grading:
 
     def __init__(self, database: Database, marker: Marker, settings: WorkerSettings, name: str) -> None:
         self.database, self.marker, self.settings, self.name = database, marker, settings, name
-        self.holding = Holding()
+        self.holding, self.pace = Holding(), Pace()
 
-    def chunk(self, ids: Sequence[uuid.UUID]) -> int:
+    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "") -> int:
         """Grades those of the jobs that still wait; returns how many results were kept.
 
         A message that is delivered again finds nothing to claim and ends. Whatever is raised, the jobs are not lost:
         their leases run out and the sweep takes them back.
         """
+        began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.session() as session:
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
         self.holding.jobs = tuple(held)
         try:
-            return self._write(marker, marker.mark(held)) if held else 0
+            done = self.write(marker, marker.mark(held)) if held else 0
         except BaseException:
             self._hand_back(held)
             raise
         finally:
             self.holding.jobs = ()
+        if held:
+            self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
+        return done
 
-    def _write(self, marker: Marker, finished: Sequence[Finished]) -> int:
+    def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
         """Writes a whole chunk in one transaction. While the database is away, waits as long as the leases hold."""
         deadline = time.monotonic() + self.settings.lease_s
         while True:
@@ -71,11 +76,8 @@ class Grading:
                 time.sleep(0.5)
 
     def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> int:
-        began = time.perf_counter()
         with self.database.session() as session:
-            jobs.keep(session, finished, marker.model, marker.revision)
-            persist_ms = (time.perf_counter() - began) * 1000
-            return len(jobs.finish(session, finished, persist_ms))
+            return len(jobs.finish(session, finished, marker.model, marker.revision))
 
     def _hand_back(self, held: Sequence[Claimed]) -> None:
         error: dict[str, Any] = HANDED_BACK

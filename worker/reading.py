@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from worker.engine.base import Encoded
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
 from worker.features.surface import FEATURES as SURFACE
 from worker.head import Evidence, gather
-from worker.head.evidence import words_in
+from worker.head.evidence import count, words_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,22 +31,32 @@ class Reader:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._prompts: dict[str, NDArray[np.float32]] = {}
+        # Counting words needs no engine, and an engine that computes needs no Python: they run side by side.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="counting")
 
     def read(self, held: Sequence[Claimed]) -> tuple[Encoded, Evidence]:
         """Vectors and features of jobs; what is kept is not computed again."""
-        encoded = self._encoded(held)
         if all(_counted(job) and (job.topic or not job.prompt) for job in held):
+            encoded = self._encoded(held)
             return encoded, _remembered(held, encoded.vectors)
         texts, prompts = [job.text for job in held], [job.prompt for job in held]
-        return encoded, self.gather(texts, prompts, encoded.vectors)
-
-    def gather(self, texts: Sequence[str], prompts: Sequence[str | None], vectors: NDArray[np.float32]) -> Evidence:
-        """The evidence of texts with their vectors and assignment prompts."""
-        return gather(texts, prompts, vectors, self._prompt_vectors(prompts, vectors.shape[1]))
+        counted = self._beside.submit(count, texts)
+        return self._gathered(self._encoded(held), texts, prompts, counted)
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
-        return self.gather(texts, prompts, self.encode(texts).vectors)
+        counted = self._beside.submit(count, texts)
+        return self._gathered(self.encode(texts), texts, prompts, counted)[1]
+
+    def _gathered(
+        self,
+        encoded: Encoded,
+        texts: Sequence[str],
+        prompts: Sequence[str | None],
+        counted: Future[NDArray[np.float64]],
+    ) -> tuple[Encoded, Evidence]:
+        topics = self._prompt_vectors(prompts, encoded.vectors.shape[1])
+        return encoded, gather(texts, prompts, encoded.vectors, topics, counted.result())
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors, in the precision in which they are kept."""

@@ -16,7 +16,10 @@ class WorkerSettings(BrokerSettings):
     model_revision: str = Field("", description="the hub commit of `model`; empty: its newest")
     model_min: float = Field(0.0, description="lowest score that a checkpoint with outputs of its own was trained on")
     model_max: float = Field(1.0, description="highest score that a checkpoint with outputs of its own was trained on")
-    engine: Literal["auto", "onnx", "torch", "fake"] = "auto"
+    engine: Literal["auto", "openvino", "onnx", "torch", "fake"] = Field(
+        "auto",
+        description="what computes; auto: on a CPU int8 by openvino, or by onnx where the CPU has no VNNI; on a GPU torch",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     children: int = Field(0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, 2 on a GPU")

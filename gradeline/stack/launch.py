@@ -145,8 +145,9 @@ def _migrate(home: Home, ports: Ports) -> None:
         command, env=environment(home, ports), capture_output=True, text=True, timeout=MIGRATE_S, check=False
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise StackError(f"the schema could not be prepared: {last[:500]}")
+        # SQLAlchemy ends with a line that points to its documentation; what happened stands before it.
+        said = [line for line in done.stderr.strip().splitlines() if line and not line.startswith("(Background")]
+        raise StackError(f"the schema could not be prepared: {(said or ['no message'])[-1].strip()[:500]}")
 
 
 def client_of(home: Home) -> Client:
@@ -207,6 +208,8 @@ def scale(home: Home, count: int) -> None:
     control = Control(home)
     try:
         control.scale("worker-cpu", count)
+        if count:
+            control.start("worker-cpu")  # a stack that came up without workers has not begun to keep any
     finally:
         control.close()
     state = home.read()

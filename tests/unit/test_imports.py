@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "onnxruntime", "onnx", "tokenizers", "sentence_transformers")
+HEAVY = ("torch", "transformers", "onnxruntime", "onnx", "openvino", "nncf", "tokenizers", "sentence_transformers")
 CHECK = "import sys; found = [m for m in {heavy!r} if m in sys.modules]; assert not found, found"
 PARENT = """
 from worker.__main__ import Process

@@ -6,8 +6,9 @@ import logging
 import os
 
 from worker.engine.base import Encoded, Engine
+from worker.engine.cpu import int8_is_fast
 from worker.engine.outputs import outputs_of
-from worker.engine.source import find_source
+from worker.engine.source import Source, find_source
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
 
@@ -25,8 +26,35 @@ def threads_of(settings: WorkerSettings) -> int:
 
 def load_engine(settings: WorkerSettings) -> Engine:
     """The engine, loaded and warmed. ModelUnavailable when there is none to be had, whatever the reason."""
+    if settings.engine == "fake":
+        from worker.engine.fake import FakeEngine
+
+        return FakeEngine(settings.fake_ms, settings.fake_chunk_ms)
+    source = find_source(settings)
+    *faster, last = _candidates(settings, source)
+    for name in faster:
+        try:
+            return _warmed(name, source, settings)
+        except ModelUnavailable as error:
+            log.warning("the engine %s can't be used, so a slower one is: %s", name, error)
+    return _warmed(last, source, settings)
+
+
+def _candidates(settings: WorkerSettings, source: Source) -> tuple[str, ...]:
+    """Engines in the order in which they are tried, the fastest first (docs/adr/0011-engines.md)."""
+    from worker.engine.tokens import read_config
+
+    if settings.engine != "auto":
+        return (settings.engine,)
+    # What a checkpoint gives of itself is not quantized: its outputs are fine-tuned to the exact numbers.
+    if settings.device == "cuda" or outputs_of(read_config(source.folder)):
+        return ("torch",)
+    return ("openvino", "onnx", "torch") if int8_is_fast() else ("onnx", "torch")
+
+
+def _warmed(name: str, source: Source, settings: WorkerSettings) -> Engine:
     try:
-        engine = _load(settings)
+        engine = _make(name, source, settings)
         engine.encode([WARM_UP, WARM_UP[:80]])
     except ModelUnavailable:
         raise
@@ -36,26 +64,16 @@ def load_engine(settings: WorkerSettings) -> Engine:
     return engine
 
 
-def _load(settings: WorkerSettings) -> Engine:
-    if settings.engine == "fake":
-        from worker.engine.fake import FakeEngine
+def _make(name: str, source: Source, settings: WorkerSettings) -> Engine:
+    threads = threads_of(settings)
+    if name == "openvino":
+        from worker.engine.openvino import OpenVinoEngine
 
-        return FakeEngine(settings.fake_ms, settings.fake_chunk_ms)
-    from worker.engine.tokens import read_config
-
-    source = find_source(settings)
-    # int8 on a CPU unless something else is asked for: fastest there, and no torch in memory. What a checkpoint gives of
-    # itself is not exported: its outputs are fine-tuned to the exact numbers.
-    graded = settings.engine == "auto" and bool(outputs_of(read_config(source.folder)))
-    if settings.engine == "onnx" or (settings.engine == "auto" and settings.device != "cuda" and not graded):
+        return OpenVinoEngine(source, settings, threads)
+    if name == "onnx":
         from worker.engine.onnx import OnnxEngine
 
-        try:
-            return OnnxEngine(source, settings, threads_of(settings))
-        except ModelUnavailable as error:
-            if settings.engine == "onnx":
-                raise
-            log.warning("%s; torch runs it instead", error)
+        return OnnxEngine(source, settings, threads)
     from worker.engine.torch import TorchEngine
 
-    return TorchEngine(source, settings, threads_of(settings))
+    return TorchEngine(source, settings, threads)

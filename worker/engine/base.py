@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from worker.engine.outputs import Outputs
-from worker.engine.windows import Window, batches, cut, padded
+from worker.engine.windows import batches, cut, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,23 +50,33 @@ class Engine(Protocol):
         ...
 
 
-# (ids, attention mask, pool mask), each (b, length) -> sums over the pooled tokens, (b, outputs + layers x hidden)
-Forward = Callable[["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"], "NDArray[np.float32]"]
+# Ids, attention mask and pool mask, each (b, length).
+Inputs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"]
+# Batches -> for each, in their order, sums over the pooled tokens, (b, outputs + layers x hidden). It takes the next
+# batch while it computes one, so that these are prepared meanwhile.
+Forward = Callable[[Iterable[Inputs]], Iterable["NDArray[np.float32]"]]
 
 
-def encode_by_windows(texts: Sequence[str], tokens: Tokens, forward: Forward, width: int, budget: int) -> Encoded:
+def encode_by_windows(
+    texts: Sequence[str], tokens: Tokens, forward: Forward, width: int, budget: int, multiple: int = 1
+) -> Encoded:
     """Cuts texts into windows, runs these sorted by length within a token budget, and pools them back into texts."""
     began = perf_counter()
     ids = tokens.ids(texts)
     windows = [w for n, each in enumerate(ids) for w in cut(n, each, tokens.room, tokens.overlap)]
     tokenized = perf_counter()
-    sums, counts = np.zeros((len(texts), width), np.float64), np.zeros(len(texts), np.float64)
-    for batch in batches([w.size for w in windows], budget):
-        rows: list[Window] = [windows[k] for k in batch]
-        inputs = padded(rows, tokens.prefix, tokens.suffix, tokens.pad)
-        owners = [w.text for w in rows]
-        np.add.at(sums, owners, forward(*inputs))
-        np.add.at(counts, owners, inputs[2].sum(axis=1))
+    groups = [[windows[k] for k in batch] for batch in batches([w.size for w in windows], budget)]
+    counts = np.zeros(len(texts), np.float64)
+
+    def inputs() -> Iterator[Inputs]:
+        for rows in groups:
+            made = padded(rows, tokens.prefix, tokens.suffix, tokens.pad, multiple)
+            np.add.at(counts, [w.text for w in rows], made[2].sum(axis=1))
+            yield made
+
+    sums = np.zeros((len(texts), width), np.float64)
+    for rows, given in zip(groups, forward(inputs()), strict=True):
+        np.add.at(sums, [w.text for w in rows], given)
     vectors = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
     how_many = np.bincount([w.text for w in windows], minlength=len(texts)).astype(np.int64)
     lengths = np.array([len(each) for each in ids], np.int64)

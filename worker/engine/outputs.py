@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from worker.errors import ModelUnavailable
 from worker.head.traits import measured_by
 
 CLASSIFIES = "ForSequenceClassification"
@@ -37,6 +38,16 @@ def outputs_of(config: dict[str, Any]) -> Outputs:
             "name each in id2label of its config.json by the criterion or trait that it measures"
         )
     return Outputs(labels, config.get("problem_type") == "multi_label_classification")
+
+
+def refuse_own(config: dict[str, Any], name: str) -> Outputs:
+    """A model's lack of outputs. ModelUnavailable if it has some: their numbers must be exact, so they aren't quantized."""
+    outputs = outputs_of(config)
+    if outputs:
+        raise ModelUnavailable(
+            f"{name} grades by outputs of its own, which the engine torch alone reads: set GRADELINE_ENGINE=torch"
+        )
+    return outputs
 
 
 def _listed(labels: tuple[str, ...]) -> str:

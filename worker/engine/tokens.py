@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 
 from worker.errors import ModelUnavailable
 
+# What a Pooled (torch.py) reads, in this order and by these names.
+INPUTS = ("input_ids", "attention_mask", "pool_mask")
 # Attention costs the square of the window; models that could read more read texts in windows of this many.
 LONGEST_WINDOW = 512
 # Position numbers that these families keep for padding.
@@ -71,3 +73,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         return dict(json.loads((folder / "config.json").read_text()))
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"{folder.name} has no readable config.json, so it is not a model's folder") from error
+
+
+def save_tokenizer(folder: Path, out: Path) -> None:
+    """tokenizer.json as it is, or made from the older files of a model that has none."""
+    if (folder / "tokenizer.json").exists():
+        (out / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+        return
+    from transformers import AutoTokenizer
+
+    AutoTokenizer.from_pretrained(folder).backend_tokenizer.save(str(out / "tokenizer.json"))

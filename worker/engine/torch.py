@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from worker.engine.base import Encoded, encode_by_windows
-from worker.engine.export import save_tokenizer
+from worker.engine.base import Encoded, Inputs, encode_by_windows
 from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
-from worker.engine.tokens import Tokens, layers_of, read_config, width_of
+from worker.engine.tokens import INPUTS, Tokens, layers_of, read_config, save_tokenizer, width_of
 from worker.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -73,8 +72,22 @@ def load_model(folder: Path, dtype: torch.dtype, outputs: bool = False) -> nn.Mo
     # transformers would fill them with random numbers. A bare encoder may lack its pooler, which nothing reads.
     if outputs and about["missing_keys"]:
         raise ModelUnavailable(f"the weights in {folder.name} lack {', '.join(sorted(about['missing_keys']))[:300]}")
+    # Causal models keep keys and values for a next token, which never comes.
+    model.config.use_cache = False
     loaded: nn.Module = model.eval()
     return loaded
+
+
+def pooled_of(folder: Path) -> Pooled:
+    """The bare encoder of a folder in fp32, as it is exported."""
+    return Pooled(load_model(folder, torch.float32), layers_of(read_config(folder))).eval()
+
+
+def example() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
+    """Inputs for tracing a Pooled, and which of their sizes vary."""
+    ids = torch.ones(2, 16, dtype=torch.int64)
+    sizes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    return (ids, torch.ones_like(ids), torch.ones(2, 16)), dict.fromkeys(INPUTS, sizes)
 
 
 class TorchEngine:
@@ -106,14 +119,24 @@ class TorchEngine:
         """See Engine.encode."""
         return encode_by_windows(texts, self._tokens, self._forward, self._width, self._budget)
 
-    def _forward(
-        self, ids: NDArray[np.int64], mask: NDArray[np.int64], pool: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
+    def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
+        """One batch behind: on a GPU, the next one is prepared and sent before the last one's result is waited for."""
+        last = None
         try:
-            with torch.inference_mode():
-                return np.asarray(self._pooled(*(self._move(each) for each in (ids, mask, pool))).cpu().numpy())
+            for inputs in batches:
+                sums = self._sums(inputs)
+                if last is not None:
+                    yield last.cpu().numpy()
+                last = sums
+            if last is not None:
+                yield last.cpu().numpy()
         except RuntimeError as error:  # out of memory too
             raise EngineFailed(f"the model could not compute ({type(error).__name__})") from error
+
+    def _sums(self, inputs: Inputs) -> torch.Tensor:
+        with torch.inference_mode():
+            sums: torch.Tensor = self._pooled(*(self._move(each) for each in inputs))
+            return sums
 
     def _move(self, values: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(values)

@@ -51,14 +51,15 @@ def batches(sizes: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def padded(
-    rows: Sequence[Window], prefix: Sequence[int], suffix: Sequence[int], pad: int
+    rows: Sequence[Window], prefix: Sequence[int], suffix: Sequence[int], pad: int, multiple: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Ids, attention mask and pool mask of a batch, each (b, longest + special tokens).
+    """Ids, attention mask and pool mask of a batch, each (b, longest + special tokens, up to a multiple).
 
     A window without tokens pools its special tokens, or else a pad token, so that an empty text has a vector too.
     """
     extra, front = len(prefix) + len(suffix), len(prefix)
-    length = max(1, max(row.size for row in rows) + extra)
+    longest = max(1, max(row.size for row in rows) + extra)
+    length = -(-longest // multiple) * multiple
     ids = np.full((len(rows), length), pad, np.int64)
     mask, pool = np.zeros((len(rows), length), np.int64), np.zeros((len(rows), length), np.float32)
     for n, row in enumerate(rows):

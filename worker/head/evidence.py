@@ -38,14 +38,22 @@ def gather(
     prompts: Sequence[str | None],
     vectors: NDArray[np.float32] | None = None,
     prompt_vectors: NDArray[np.float32] | None = None,
+    counted: NDArray[np.float64] | None = None,
 ) -> Evidence:
-    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
-    # Rounded as they are kept, so that a regrade sees what the first run saw.
-    counted = surface(texts).astype(np.float32).astype(np.float64)
+    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none.
+
+    `counted` is what `count` has made of the texts already.
+    """
+    counted = count(texts) if counted is None else counted
     hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
     return Evidence(
         vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words_in(counted)
     )
+
+
+def count(texts: Sequence[str]) -> NDArray[np.float64]:
+    """(n, F) surface features, rounded as they are kept, so that a regrade sees what the first run saw."""
+    return surface(texts).astype(np.float32).astype(np.float64)
 
 
 def words_in(counted: NDArray[np.float64]) -> NDArray[np.int64]:

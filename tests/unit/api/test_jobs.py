@@ -173,8 +173,7 @@ def test_who_prefers_to_wait_gets_the_finished_job(api, database):
         with database.session() as session:
             held = jobs.claim(session, [job], "w", 60)
             done = [Finished(h.id, h.attempt, {}, RESULT) for h in held]
-            jobs.keep(session, done, "m", "r")
-            jobs.finish(session, done, 1.0)
+            jobs.finish(session, done, "m", "r")
 
     thread = threading.Thread(target=finish)
     thread.start()

@@ -11,6 +11,7 @@ from queue import Empty
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
+from sqlalchemy import select
 
 from broker.app import make_app
 from broker.dispatch import Dispatch, Dispatcher
@@ -20,6 +21,8 @@ from db import jobs
 from db.job import Job
 from db.rubric import default_rubric
 from db.tenant import default_tenant
+from db.window import forget_lost
+from db.worker import Beat, beat
 from gradeline.stack.home import free_port
 
 
@@ -61,6 +64,31 @@ def messages(celery: Celery, queue: str) -> list[list[str]]:
 def dispatched(database, ids):
     with database.session() as session:
         return [session.get_one(Job, job).dispatched_at is not None for job in ids]
+
+
+def live(database, queue, name, job_ms):
+    """A worker that is alive, says nothing else than how long a job takes it."""
+    said = Beat(
+        name=name, pid=1, host="h", queues=[queue], model="m", revision="", engine="fake", device="cpu", window=512,
+        criteria=[], head="h@1", rss_bytes=0, job_ms={queue: job_ms} if job_ms else {},
+    )  # fmt: skip
+    with database.session() as session:
+        beat(session, said)
+
+
+def test_a_quick_queue_goes_out_in_long_chunks_and_what_is_left_is_shared(database, celery, settings, queue):
+    live(database, queue, f"a {queue}", 10.0)
+    live(database, queue, f"b {queue}", 20.0)
+    submit(database, queue, 50)
+    # 15 ms a job on average: 0.3 s hold 20 of them; two workers with a window of two messages each take all 50
+    assert Dispatch(database, celery, settings)([queue]) == 50
+    assert [len(chunk) for chunk in messages(celery, queue)] == [20, 20, 10]
+    submit(database, queue, 10)
+    with database.session() as session:
+        forget_lost(session, 0)
+        jobs.claim(session, list(session.scalars(select(Job.id).where(Job.queue == queue).limit(50))), "w", 60)
+    assert Dispatch(database, celery, settings)([queue]) == 10
+    assert [len(chunk) for chunk in messages(celery, queue)] == [5, 5]
 
 
 def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, settings, queue):

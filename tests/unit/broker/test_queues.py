@@ -29,10 +29,16 @@ def test_every_queue_of_a_model_has_a_consumer_on_some_device():
     assert every == {*consumed_by("m", "cpu"), *consumed_by("m", "gpu")}
 
 
-def test_chunks_are_small_on_a_cpu_and_large_on_a_gpu():
-    settings = BrokerSettings()
-    queues = ("m.any.interactive", "m.cpu.bulk", "org.m.gpu.bulk", "m.any.regrade")
-    assert [chunk_size(queue, settings) for queue in queues] == [8, 16, 128, 256]
+def test_a_message_holds_as_many_jobs_as_take_its_lanes_time():
+    settings = BrokerSettings(chunk_interactive_s=0.3, chunk_bulk_s=1.0, chunk_most=256)
+    # 25 ms a job: a third of a second is 12 of them, a second 40; a job of 2 s goes alone, a thousand quick ones in parts
+    assert chunk_size("m.any.interactive", 25.0, settings) == 12
+    assert [chunk_size("m.cpu.bulk", ms, settings) for ms in (25.0, 2000.0, 0.2, 0.0)] == [40, 1, 256, 256]
+
+
+def test_the_first_message_is_small_because_nobody_knows_how_long_a_job_takes():
+    assert chunk_size("m.any.bulk", None, BrokerSettings(chunk_first=8)) == 8
+    assert chunk_size("m.any.bulk", None, BrokerSettings(chunk_first=8, chunk_most=4)) == 4
 
 
 def test_the_app_speaks_json_only_and_acknowledges_late():

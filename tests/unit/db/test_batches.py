@@ -42,8 +42,7 @@ def view_of(database, tenant, batch_id):
 def graded(database, *ids):
     with database.session() as session:
         done = [Finished(h.id, h.attempt, {}, RESULT) for h in jobs.claim(session, ids, "w", 60)]
-        jobs.keep(session, done, "m", "r")
-        jobs.finish(session, done, 1.0)
+        jobs.finish(session, done, "m", "r")
 
 
 def test_every_row_is_a_submission_and_a_queued_job_in_the_rows_order(database, tenant, submit_batch, queue):
@@ -101,7 +100,7 @@ def test_cancelling_ends_what_waits_and_runs_and_leaves_what_is_graded(database,
     assert (view.state, view.figures.succeeded, view.figures.cancelled) == ("cancelled", 1, 3)
     with database.session() as session:
         assert session.get_one(Attempt, (ids[1], 1)).outcome == "cancelled"
-        assert jobs.finish(session, [Finished(running[0].id, 1, {}, RESULT)], 1.0) == set()
+        assert jobs.finish(session, [Finished(running[0].id, 1, {}, RESULT)], "m", "r") == set()
         batches.cancel(session, tenant, batch)  # twice does no harm
         jobs.retry(session, tenant, ids[2])
     assert view_of(database, tenant, batch).state == "running"

@@ -16,7 +16,7 @@ from db.rubric import default_rubric
 from db.tenant import Tenant
 from db.worker import live_workers
 from worker.child import Child
-from worker.engine.export import exported
+from worker.engine.export import ONNX, exported, folder_of
 from worker.engine.fake import FakeEngine
 from worker.engine.source import find_source
 from worker.head import load_surface
@@ -81,7 +81,7 @@ def settings(servers, tmp_path):
 
 
 def exported_name(settings):
-    return f"{find_source(settings).key}-int8-1"
+    return folder_of(find_source(settings), settings.home, ONNX).name
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_broken_model_file_means_degraded_results_until_it_is_mended(child, se
 
     source = find_source(settings)
     shutil.copytree(
-        exported(source, model_home), settings.home / "models" / exported_name(settings), dirs_exist_ok=True
+        exported(source, model_home, ONNX), settings.home / "models" / exported_name(settings), dirs_exist_ok=True
     )
     deadline = time.monotonic() + 60
     while engine_of(child, database) == "surface" and time.monotonic() < deadline:

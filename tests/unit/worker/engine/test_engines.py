@@ -10,9 +10,23 @@ import pytest
 
 from tests.unit.worker.engine.tiny import KINDS, make
 from worker.engine import load_engine, threads_of
+from worker.engine.base import encode_by_windows
+from worker.engine.cpu import int8_is_fast
 from worker.engine.source import EMBEDDED_REVISION, embedded, find_source
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
+
+TEXTS = [
+    "A short text.",
+    "The council should build a library, because everybody can use it. " * 60,
+    "!?",
+    "Whales sing.",
+]
+
+
+def skip_without(engine: str) -> None:
+    if engine == "openvino" and not int8_is_fast():
+        pytest.skip("this CPU multiplies no int8")
 
 
 @pytest.fixture(scope="session", params=list(KINDS))
@@ -25,7 +39,7 @@ def text(words: int, seed: int = 0) -> str:
 
 
 def settings(home: Path, **fields: object) -> WorkerSettings:
-    return WorkerSettings(home=home, threads=1, **fields)  # type: ignore[arg-type]
+    return WorkerSettings(**{"home": home, "threads": 1, **fields})  # type: ignore[arg-type]
 
 
 def test_a_tiny_model_of_each_kind_reads_long_and_short_texts(tiny, tmp_path):
@@ -45,34 +59,51 @@ def test_the_last_word_of_a_long_text_counts(tiny, tmp_path):
     assert not np.allclose(a, b, atol=1e-7)
 
 
-def test_onnx_agrees_with_torch_on_a_model_of_ones_own(tmp_path, model_home):
-    make(tmp_path, "bert")
-    texts = [text(40), text(300), text(3)]
-    fast, exact = (load_engine(settings(model_home, model=str(tmp_path), engine=e)) for e in ("onnx", "torch"))
-    assert fast.name == "onnx-int8" and fast.revision == exact.revision and fast.revision.startswith("sha256:")
+@pytest.mark.parametrize(("engine", "kind"), [("onnx", "bert"), ("openvino", "gpt2"), ("openvino", "deberta")])
+def test_int8_agrees_with_torch_on_a_model_of_ones_own(engine, kind, tmp_path, model_home):
+    skip_without(engine)
+    make(tmp_path, kind)
+    texts = [text(40), text(300), text(3), ""]
+    fast, exact = (load_engine(settings(model_home, model=str(tmp_path), engine=e)) for e in (engine, "torch"))
+    assert fast.name == f"{engine}-int8" and fast.revision == exact.revision and fast.revision.startswith("sha256:")
     assert cosines(fast.encode(texts).vectors, exact.encode(texts).vectors).min() > 0.97
 
 
-def test_the_default_model_on_onnx_agrees_with_torch(model_home):
-    fast, exact = (load_engine(settings(model_home, engine=e)) for e in ("auto", "torch"))
-    assert (fast.name, fast.model, fast.revision) == ("onnx-int8", "all-MiniLM-L6-v2", EMBEDDED_REVISION)
-    texts = ["A short text.", "The council should build a library, because everybody can use it. " * 60, "!?"]
-    ours, theirs = fast.encode(texts), exact.encode(texts)
-    assert ours.vectors.shape == (3, 1152)
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_the_default_model_on_int8_agrees_with_torch(engine, model_home):
+    skip_without(engine)
+    fast, exact = (load_engine(settings(model_home, engine=e)) for e in (engine, "torch"))
+    assert (fast.name, fast.model, fast.revision) == (f"{engine}-int8", "all-MiniLM-L6-v2", EMBEDDED_REVISION)
+    ours, theirs = fast.encode(TEXTS), exact.encode(TEXTS)
+    assert ours.vectors.shape == (len(TEXTS), 1152)
     assert ours.tokens.tolist() == theirs.tokens.tolist()
-    assert cosines(ours.vectors, theirs.vectors).min() > 0.97
+    assert cosines(ours.vectors, theirs.vectors).min() > (0.99 if engine == "openvino" else 0.97)
 
 
-def test_a_text_is_read_the_same_in_any_company(model_home):
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_a_text_is_read_the_same_in_any_company_and_in_every_run(engine, model_home):
+    skip_without(engine)
+    engines = [load_engine(settings(model_home, engine=engine, threads=threads)) for threads in (2, 1)]
+    together = engines[0].encode(TEXTS).vectors
+    for n, each in enumerate(TEXTS):
+        assert np.array_equal(engines[0].encode([each]).vectors[0], together[n])
+    again = engines[1].encode(TEXTS[::-1]).vectors[::-1]
+    np.testing.assert_allclose(again, together, atol=1e-5)
+
+
+def test_padding_changes_no_vector(model_home):
+    skip_without("openvino")
+    engine = load_engine(settings(model_home, engine="openvino"))
+    tokens, forward, width = engine._tokens, engine._forward, engine._width
+    exact, padded = (encode_by_windows(TEXTS, tokens, forward, width, 1, multiple).vectors for multiple in (1, 64))
+    np.testing.assert_allclose(padded, exact, atol=1e-3 * exact.std())
+
+
+def test_a_text_of_many_windows_keeps_all_requests_busy_and_in_order(model_home):
     engine = load_engine(settings(model_home))
-    texts = [
-        "A short text.",
-        "The council should build a library, because everybody can use it. " * 20,
-        "Whales sing at night.",
-    ]
-    together = engine.encode(texts).vectors
-    for n, each in enumerate(texts):
-        assert np.array_equal(engine.encode([each]).vectors[0], together[n])
+    texts = [f"Sentence {n} is about number {n}. " * (3 * n) for n in range(1, 40)]
+    alone = np.concatenate([engine.encode([each]).vectors for each in texts])
+    assert np.array_equal(engine.encode(texts).vectors, alone)
 
 
 def test_twenty_thousand_words_are_read_to_the_last_paragraph(model_home):

@@ -11,6 +11,9 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    DebertaV2Model,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     DistilBertModel,
@@ -29,9 +32,14 @@ DISTILBERT = {
     "vocab_size": SIZE, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64,
 }  # fmt: skip
 GPT2 = {"vocab_size": SIZE, "n_embd": 32, "n_layer": 3, "n_head": 2, "n_positions": 64}
+DEBERTA = {
+    **BERT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16, "share_att_key": True,
+    "norm_rel_ebd": "layer_norm", "position_biased_input": False,
+}  # fmt: skip
 KINDS: dict[str, tuple[Any, Any, Any, dict[str, int]]] = {
     "bert": (BertModel, BertForSequenceClassification, BertConfig, BERT),
     "distilbert": (DistilBertModel, DistilBertForSequenceClassification, DistilBertConfig, DISTILBERT),
+    "deberta": (DebertaV2Model, DebertaV2ForSequenceClassification, DebertaV2Config, DEBERTA),
     "gpt2": (GPT2Model, GPT2ForSequenceClassification, GPT2Config, GPT2),
 }
 

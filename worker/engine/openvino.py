@@ -1,0 +1,93 @@
+"""The OpenVINO engine: static int8 on CPUs that multiply bytes at full rate. No torch in memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from worker.engine import quiet
+from worker.engine.base import Encoded, Inputs, encode_by_windows
+from worker.engine.cpu import int8_is_fast
+from worker.engine.export import OPENVINO, exported
+from worker.engine.outputs import refuse_own
+from worker.engine.source import Source
+from worker.engine.tokens import INPUTS, Tokens, read_config, width_of
+from worker.errors import EngineFailed, ModelUnavailable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from worker.settings import WorkerSettings
+
+# A token budget that holds one window: on a CPU, batches gain nothing.
+ONE_BY_ONE = 1
+# Kernels are made for each length anew and kept, 2 MB a length and stream; and what is left over behind a multiple of 16
+# is computed slowly.
+MULTIPLE = 32
+# Each stream has buffers and kernels of its own, and a chunk of eight texts keeps four busy.
+STREAMS = 4
+
+
+class OpenVinoEngine:
+    """As many windows are computed at once as there are threads, up to STREAMS. Not safe for two threads."""
+
+    name, device = "openvino-int8", "cpu"
+
+    def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
+        config = read_config(source.folder)
+        self.outputs = refuse_own(config, source.name)
+        if not int8_is_fast():
+            raise ModelUnavailable("this CPU multiplies no int8 (VNNI or AMX), where openvino-int8 is slow and inexact")
+        core = quiet.openvino().Core()  # before minutes are spent on files that nothing could read
+        folder = exported(source, settings.home, OPENVINO)
+        self.model, self.revision = source.name, source.revision
+        self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
+        self._width, self.window = width_of(config), self._tokens.window
+        streams = min(threads, STREAMS)
+        compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
+        # Twice the streams: while all compute, the next windows wait inside.
+        self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """See Engine.encode."""
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE, MULTIPLE)
+
+    def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
+        running: deque[Any] = deque()
+        try:
+            for n, inputs in enumerate(batches):
+                if len(running) == len(self._requests):
+                    yield _result(running.popleft())
+                request = self._requests[n % len(self._requests)]
+                request.start_async(dict(zip(INPUTS, inputs, strict=True)))
+                running.append(request)
+            while running:
+                yield _result(running.popleft())
+        except RuntimeError as error:
+            raise EngineFailed(f"the model could not compute ({type(error).__name__})") from error
+        finally:
+            for request in running:  # a request that still runs can't be started again
+                with contextlib.suppress(RuntimeError):
+                    request.wait()
+
+
+def _result(request: Any) -> NDArray[np.float32]:
+    request.wait()
+    return np.array(request.get_output_tensor(0).data)
+
+
+def _options(threads: int, streams: int) -> dict[str, Any]:
+    """Two streams of one thread give more than one of two, which wait for each other after every operation, and for any
+    other process that takes a core from one of them."""
+    return {
+        "NUM_STREAMS": streams,
+        "INFERENCE_NUM_THREADS": threads,
+        # Unasked, every process pins its first thread to the first core: two workers would share it.
+        "ENABLE_CPU_PINNING": False,
+        # What is not int8 stays fp32 on every CPU, so that workers on different machines agree.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
