@@ -41,7 +41,7 @@ def load_engine(settings: WorkerSettings) -> Engine:
 
 
 def _candidates(settings: WorkerSettings, source: Source) -> tuple[str, ...]:
-    """Engines in the order in which they are tried, the fastest first (docs/adr/0010-engines.md)."""
+    """Engines in the order in which they are tried, the fastest first (docs/adr/0011-engines.md)."""
     from worker.engine.tokens import read_config
 
     if settings.engine != "auto":
