@@ -70,7 +70,7 @@ def encode_by_windows(
 
     def inputs() -> Iterator[Inputs]:
         for rows in groups:
-            made = padded(rows, tokens.prefix, tokens.suffix, tokens.pad, multiple)
+            made = padded(rows, tokens.prefix, tokens.suffix, tokens.pad, multiple, tokens.window)
             np.add.at(counts, [w.text for w in rows], made[2].sum(axis=1))
             yield made
 

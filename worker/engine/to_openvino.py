@@ -80,7 +80,7 @@ def _quantized(model: Any, examples: list[dict[str, NDArray[Any]]]) -> Any:
         subset_size=len(examples),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(matmul=SMOOTH),
-            disable_bias_correction=True,  # it changed no vector (docs/adr/0010-engines.md)
+            disable_bias_correction=True,  # it changed no vector (docs/adr/0011-engines.md)
             overflow_fix=nncf.OverflowFix.DISABLE,  # CPUs whose sums would overflow are refused
         ),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from worker.engine.base import Encoded, Inputs, encode_by_windows
+from worker.engine.cpu import bf16_is_fast
 from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
 from worker.engine.tokens import INPUTS, Tokens, layers_of, read_config, save_tokenizer, width_of
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # A GPU has room for many texts at once; the CPU's budget would leave it idle.
@@ -100,6 +104,8 @@ class TorchEngine:
             raise ModelUnavailable("GRADELINE_DEVICE is cuda, but torch sees no CUDA device")
         config = read_config(source.folder)
         precision = settings.precision if settings.precision != "auto" else ("bf16" if cuda else "fp32")
+        if precision == "bf16" and not cuda and not bf16_is_fast():
+            log.warning("this CPU emulates bf16, which is slower than fp32: GRADELINE_PRECISION=fp32 is faster here")
         self.device = "cuda:0" if cuda else "cpu"
         self.name, self.model, self.revision = f"torch-{precision}", source.name, source.revision
         self._budget = max(settings.token_budget, CUDA_TOKEN_BUDGET) if cuda else settings.token_budget

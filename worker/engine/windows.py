@@ -51,15 +51,16 @@ def batches(sizes: Sequence[int], budget: int) -> list[list[int]]:
 
 
 def padded(
-    rows: Sequence[Window], prefix: Sequence[int], suffix: Sequence[int], pad: int, multiple: int = 1
+    rows: Sequence[Window], prefix: Sequence[int], suffix: Sequence[int], pad: int, multiple: int = 1, most: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """Ids, attention mask and pool mask of a batch, each (b, longest + special tokens, up to a multiple).
+    """Ids, attention mask and pool mask of a batch, each (b, longest + special tokens).
 
-    A window without tokens pools its special tokens, or else a pad token, so that an empty text has a vector too.
+    The length is rounded up to a multiple, but not beyond `most`: there are no positions there. A window without tokens
+    pools its special tokens, or else a pad token, so that an empty text has a vector too.
     """
     extra, front = len(prefix) + len(suffix), len(prefix)
     longest = max(1, max(row.size for row in rows) + extra)
-    length = -(-longest // multiple) * multiple
+    length = max(longest, min(-(-longest // multiple) * multiple, most))
     ids = np.full((len(rows), length), pad, np.int64)
     mask, pool = np.zeros((len(rows), length), np.int64), np.zeros((len(rows), length), np.float32)
     for n, row in enumerate(rows):

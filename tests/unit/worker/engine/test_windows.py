@@ -38,6 +38,15 @@ def test_special_tokens_frame_a_window_and_are_not_pooled():
     assert pool.tolist() == [[0, 1, 1, 1, 0], [0, 1, 0, 0, 0]]
 
 
+@given(st.integers(0, 98), st.sampled_from([1, 16, 32]))
+def test_a_length_is_rounded_up_but_not_beyond_the_positions_that_there_are(size, multiple):
+    ids, mask, pool = padded(cut(0, [7] * size, 98, 0), [1], [2], 0, multiple, 100)
+    assert ids.shape == mask.shape == pool.shape
+    assert ids.shape[1] % multiple == 0 or ids.shape[1] == 100
+    assert size + 2 <= ids.shape[1] < min(size + 2 + multiple, 101)
+    assert mask.sum() == size + 2 and pool.sum() == (size or 2)
+
+
 def test_a_text_without_tokens_still_has_something_to_pool():
     assert padded(cut(0, [], 10, 0), [101], [102], 0)[2].tolist() == [[1, 1]]
 
