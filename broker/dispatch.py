@@ -79,8 +79,9 @@ class Dispatch:
         room = size * self.settings.window_chunks * children
         with self.database.session() as session:
             ids = window.take(session, queue, room)
-        # What is left of a backlog is shared: nobody computes a long last chunk while others have nothing.
-        size = max(1, min(size, -(-len(ids) // children)))
+        if len(ids) < room:
+            # The end of a backlog is shared: nobody computes a long last chunk while others have nothing.
+            size = max(1, min(size, -(-len(ids) // children)))
         # Only now, after the commit: a worker that is quick must find the rows.
         for start in range(0, len(ids), size):
             self._send(queue, ids[start : start + size], ids[start:])

@@ -91,6 +91,19 @@ def test_a_quick_queue_goes_out_in_long_chunks_and_what_is_left_is_shared(databa
     assert [len(chunk) for chunk in messages(celery, queue)] == [5, 5]
 
 
+def test_chunks_stay_whole_while_more_waits(database, celery, settings, queue):
+    for name in "abcd":
+        live(database, queue, f"{name} {queue}", 30.0)
+    submit(database, queue, 200)
+    dispatch = Dispatch(database, celery, settings)
+    assert dispatch([queue]) == 80  # 10 jobs fill 0.3 s, two messages for each of four workers
+    first = messages(celery, queue)
+    with database.session() as session:
+        jobs.claim(session, [uuid.UUID(job) for job in first[0]], "w", 60)
+    assert dispatch([queue]) == 10  # the room that one chunk has left
+    assert [len(chunk) for chunk in (*first, *messages(celery, queue))] == [10] * 9
+
+
 def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, settings, queue):
     ids = submit(database, queue, 20)
     dispatch = Dispatch(database, celery, settings)
