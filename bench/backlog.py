@@ -76,7 +76,7 @@ class Backlog:
         """Milliseconds a job, and the jobs."""
         began = time.perf_counter()
         with self.database.session() as session:
-            ids = window.take(session, QUEUE, INSIDE + TAKE)
+            ids = window.take(session, QUEUE, window.room(session, QUEUE, INSIDE + TAKE))
         return (time.perf_counter() - began) * 1000 / len(ids), ids
 
     def claim(self, ids: list[uuid.UUID]) -> float:

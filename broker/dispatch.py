@@ -76,8 +76,8 @@ class Dispatch:
     def _fill(self, queue: str) -> int:
         live = self._lives().get(queue, NOBODY)
         size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
-        room = size * self.settings.window_chunks * children
         with self.database.session() as session:
+            room = window.room(session, queue, size * self.settings.window_chunks * children)
             ids = window.take(session, queue, room)
         if len(ids) < room:
             # The end of a backlog is shared: nobody computes a long last chunk while others have nothing.

@@ -65,13 +65,15 @@ WITH RECURSIVE q AS (
 """)  # noqa: S608
 
 
-def take(session: Session, queue: str, size: int) -> list[uuid.UUID]:
-    """Puts waiting jobs of a queue into its window of `size` jobs, by fair share, then age; returns their ids."""
+def room(session: Session, queue: str, size: int) -> int:
+    """How many jobs still fit into a queue's window of `size`; nobody else fills it until the transaction ends."""
     session.execute(LOCK, {"queue": queue})
-    room = size - int(session.scalar(INSIDE, {"queue": queue}) or 0)
-    if room <= 0:
-        return []
-    return list(session.scalars(TAKE, {"queue": queue, "room": room}))
+    return max(0, size - int(session.scalar(INSIDE, {"queue": queue}) or 0))
+
+
+def take(session: Session, queue: str, room: int) -> list[uuid.UUID]:
+    """Puts so many waiting jobs of a queue into its window, by fair share, then age; returns their ids."""
+    return list(session.scalars(TAKE, {"queue": queue, "room": room})) if room else []
 
 
 def put_back(session: Session, ids: Sequence[uuid.UUID]) -> None:

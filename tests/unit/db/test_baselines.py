@@ -57,7 +57,7 @@ def read(database, batch) -> Batch:
 
 def taken(database, queue):
     with database.session() as session:
-        return len(window.take(session, queue, 100))
+        return len(window.take(session, queue, window.room(session, queue, 100)))
 
 
 def active(database, rubric):
