@@ -57,13 +57,31 @@ def advise(
     on_topic: float,
     surface_row: NDArray[np.float64],
     unusual: bool = False,
+    noticed: frozenset[str] | None = None,
 ) -> list[dict[str, str]]:
-    """The remarks on one text: `[{"code", "message"}]`. `on_topic` is NaN without a prompt; time grows with length."""
-    spoken, asked = words_of(text)[:READ_WORDS], words_of(prompt or "")
-    language = language_of(text)
+    """The remarks on one text: `[{"code", "message"}]`. `on_topic` is NaN without a prompt.
+
+    `noticed` is what `notice` has found in the text already.
+    """
+    codes = notice(text, prompt, surface_row) if noticed is None else noticed
     found = {
         "too_short": words < SHORT_WORDS,
         "too_long": words > LONG_WORDS,
+        "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
+        "unusual_for_calibration": unusual,
+    }
+    return [
+        {"code": code, "message": message.format(words=words)}
+        for code, message in MESSAGES.items()
+        if code in codes or found.get(code)
+    ]
+
+
+def notice(text: str, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:
+    """The codes of what is seen in the text itself, without any model; time grows with length."""
+    spoken, asked = words_of(text)[:READ_WORDS], words_of(prompt or "")
+    language = language_of(text)
+    found = {
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
         # The API has one code for both: letters that are no words, and words that are no sentences. The words of another
@@ -72,11 +90,9 @@ def advise(
         and (_gibberish(spoken, surface_row, language) or _salad(spoken, asked)),
         "repetitive": _repetitive(text, spoken),
         "copied_prompt": borrowed(spoken, asked) > BORROWED,
-        "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
         "prompt_injection": gives_orders(text),
-        "unusual_for_calibration": unusual,
     }
-    return [{"code": code, "message": MESSAGES[code].format(words=words)} for code, so in found.items() if so]
+    return frozenset(code for code, so in found.items() if so)
 
 
 def _off_topic(prompt: str, on_topic: float) -> bool:

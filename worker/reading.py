@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from db.jobs import Claimed
+from worker.advisories import notice
 from worker.engine.base import Encoded
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
 from worker.features.surface import FEATURES as SURFACE
@@ -31,7 +33,7 @@ class Reader:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._prompts: dict[str, NDArray[np.float32]] = {}
-        # Counting words needs no engine, and an engine that computes needs no Python: they run side by side.
+        # Looking at words needs no engine, and an engine that computes needs no Python: they run side by side.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="counting")
 
     def read(self, held: Sequence[Claimed]) -> tuple[Encoded, Evidence]:
@@ -40,23 +42,17 @@ class Reader:
             encoded = self._encoded(held)
             return encoded, _remembered(held, encoded.vectors)
         texts, prompts = [job.text for job in held], [job.prompt for job in held]
-        counted = self._beside.submit(count, texts)
-        return self._gathered(self._encoded(held), texts, prompts, counted)
+        seen = self._beside.submit(_seen, texts, prompts)
+        encoded = self._encoded(held)
+        topics = self._prompt_vectors(prompts, encoded.vectors.shape[1])
+        counted, noticed = seen.result()
+        return encoded, replace(gather(texts, prompts, encoded.vectors, topics, counted), noticed=noticed)
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
         counted = self._beside.submit(count, texts)
-        return self._gathered(self.encode(texts), texts, prompts, counted)[1]
-
-    def _gathered(
-        self,
-        encoded: Encoded,
-        texts: Sequence[str],
-        prompts: Sequence[str | None],
-        counted: Future[NDArray[np.float64]],
-    ) -> tuple[Encoded, Evidence]:
-        topics = self._prompt_vectors(prompts, encoded.vectors.shape[1])
-        return encoded, gather(texts, prompts, encoded.vectors, topics, counted.result())
+        vectors = self.encode(texts).vectors
+        return gather(texts, prompts, vectors, self._prompt_vectors(prompts, vectors.shape[1]), counted.result())
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors, in the precision in which they are kept."""
@@ -94,6 +90,14 @@ class Reader:
 def _counted(job: Claimed) -> bool:
     """Whether the features that are kept are those that are counted now: an older version counted fewer."""
     return job.surface is not None and len(job.surface) == len(SURFACE) * COUNTED_AS.itemsize
+
+
+def _seen(
+    texts: Sequence[str], prompts: Sequence[str | None]
+) -> tuple[NDArray[np.float64], tuple[frozenset[str], ...]]:
+    """The surface features of texts, and what is to be remarked of them whatever a model says."""
+    counted = count(texts)
+    return counted, tuple(notice(*each) for each in zip(texts, prompts, counted, strict=True))
 
 
 def _remembered(held: Sequence[Claimed], vectors: NDArray[np.float32]) -> Evidence:

@@ -100,7 +100,8 @@ def _advisories(job: Claimed, n: int, judged: Judged) -> list[dict[str, str]]:
         # The text is the same as before; only what its calibration thinks of it may have changed.
         return [each for each in job.advisories if each["code"] != "unusual_for_calibration"]
     words, row = int(judged.evidence.words[n]), judged.evidence.surface[n]
-    return advise(job.text, words, job.prompt, float(judged.on_topic[n]), row, unusual=unusual)
+    noticed = judged.evidence.noticed[n] if judged.evidence.noticed else None
+    return advise(job.text, words, job.prompt, float(judged.on_topic[n]), row, unusual, noticed)
 
 
 def _explain(job: Claimed, scores: list[dict[str, Any]], judged: Judged) -> None:

@@ -26,11 +26,15 @@ class Evidence:
     surface: NDArray[np.float64]  # (n, F): worker/features/surface.py
     prompt: NDArray[np.float64]  # (n, 3): worker/features/prompt.py; NaN rows without an assignment prompt
     words: NDArray[np.int64]  # (n,)
+    # (n,) codes of remarks on the texts themselves, where they were looked for: worker/advisories.py
+    noticed: tuple[frozenset[str], ...] | None = None
 
     def pick(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Evidence:
         """The evidence of some of the texts."""
         vectors = None if self.vectors is None else self.vectors[rows]
-        return Evidence(vectors, self.surface[rows], self.prompt[rows], self.words[rows])
+        places = np.arange(len(self.words))[rows]
+        noticed = None if self.noticed is None else tuple(self.noticed[n] for n in places)
+        return Evidence(vectors, self.surface[rows], self.prompt[rows], self.words[rows], noticed)
 
 
 def gather(
