@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from worker.head import Evidence, gather, load_default, load_surface
 from worker.head.ridge import FARTHEST, Head, gate, standardised
 from worker.head.store import ARRAYS, HERE, read_head, write_head
 
+SAMPLES = Path(__file__).parents[3] / "samples"
 TINY = Head(
     "tiny", 1, ("Structure", "Relevance"), "m", "r", False, 0.9,
     mean=np.array([0.0, 1.0]), scale=np.array([1.0, 2.0]), weights=np.array([[0.1, 0.0], [0.2, 0.1]]), bias=np.array([0.5, 0.6]),
@@ -81,9 +83,6 @@ def test_the_heads_that_come_along_measure_the_four_criteria_with_honest_cards()
 
 
 def test_the_surface_head_grades_without_vectors_and_longer_essays_higher():
-    texts = [
-        "bad txt no good",
-        "The library should be built, because it serves everybody. However, sport matters too. " * 12,
-    ]
+    texts = ["bad txt no good", (SAMPLES / "town-strong.txt").read_text()]
     scores = load_surface().predict(gather(texts, [None, None])).scores
     assert (scores[1] > scores[0]).all() and np.isfinite(scores).all()
