@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import text
 
-from bench.own_stack import cpu_seconds, own_stack
+from bench.own_stack import cpu_seconds, family, own_stack
 from bench.tables import RESULTS, median, write
 from broker.app import make_app
 from broker.dispatch import Dispatch
@@ -124,14 +123,13 @@ def whole(home: Home, count: int, round_: int) -> dict[str, Any]:
 @contextmanager
 def stopped(home: Home) -> Iterator[None]:
     """The stack's workers stand still meanwhile."""
-    pids = launch.processes(home)["worker-cpu"]
-    family = [p for pid in pids for p in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]
-    for process in family:
+    workers = family(home, "worker-cpu")
+    for process in workers:
         process.suspend()
     try:
         yield
     finally:
-        for process in family:
+        for process in workers:
             process.resume()
 
 
