@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.add_column(
         "worker", sa.Column("job_ms", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False)
     )
+    # An attempt's row is written when it ends, from now on; one that was written at its beginning would be in the way.
+    op.execute("DELETE FROM attempt WHERE outcome = 'running'")
     # ix_submission_fingerprint begins with the tenant too.
     op.drop_index("ix_submission_tenant_id", "submission")
     # A vector of the default model has 2.5 kB. Beside the row, in pieces, it would cost two more writes.
