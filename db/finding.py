@@ -7,7 +7,7 @@ import binascii
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from db.errors import BadCursor, JobNotFound
@@ -45,10 +45,17 @@ def _views() -> Select[Job, Rubric, Attempt, Result]:
     )
 
 
+# Made once: to put this query together takes longer than to ask it.
+ONE = (
+    _views()
+    .where(Job.id == bindparam("job"), Job.tenant_id == bindparam("tenant"))
+    .execution_options(populate_existing=True)
+)
+
+
 def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
     """One job of a tenant, or JobNotFound."""
-    query = _views().where(Job.id == job_id, Job.tenant_id == tenant_id)
-    row = session.execute(query.execution_options(populate_existing=True)).first()
+    row = session.execute(ONE, {"job": job_id, "tenant": tenant_id}).first()
     if row is None:
         raise JobNotFound("there is no job with this id")
     return JobView(row[0], row[1], row[2], row[3])

@@ -26,7 +26,7 @@ from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.moves import MOVED
 from db.rubric import Rubric
-from db.submission import Embedding, Submission, fingerprint_of
+from db.submission import Embedding, fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,17 @@ class Scorer:
 
 
 def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) -> Job:
-    """Writes a submission and its job in the caller's transaction: state queued."""
-    submission = Submission(tenant_id=tenant_id, text=new.text, prompt=new.prompt, fingerprint=fingerprint_of(new.text))
-    session.add(submission)
-    session.flush()
-    job = Job(
-        tenant_id=tenant_id, submission_id=submission.id, rubric_id=rubric.id, share_id=new.batch_id or tenant_id,
-        batch_id=new.batch_id, queue=new.queue, model=new.model, device=new.device, priority=new.priority,
-        allow_degraded=new.allow_degraded, explain=new.explain, external_id=new.external_id,
-        callback_url=new.callback_url, metadata_=new.metadata,
-    )  # fmt: skip
-    session.add(job)
-    session.flush()
-    return job
+    """Writes a submission and its job in the caller's transaction: state queued. The object is of no session."""
+    submission_id, job_id = new_id(), new_id()
+    known = {
+        "id": job_id, "tenant_id": tenant_id, "submission_id": submission_id, "rubric_id": rubric.id,
+        "share_id": new.batch_id or tenant_id, "batch_id": new.batch_id, "queue": new.queue, "model": new.model,
+        "device": new.device, "priority": new.priority, "allow_degraded": new.allow_degraded, "explain": new.explain,
+        "external_id": new.external_id, "callback_url": new.callback_url,
+    }  # fmt: skip
+    text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint_of(new.text)}
+    created = session.scalar(moves.SUBMIT, {**known, **text, "metadata": to_json(new.metadata).decode()})
+    return Job(**known, metadata_=new.metadata, created_at=created, state="queued", attempt=0, held=False)
 
 
 def regrade(
@@ -177,7 +175,7 @@ def renew(session: Session, held: Sequence[Claimed], lease_s: float) -> int:
 def finish(session: Session, finished: Sequence[Finished], model: str, revision: str) -> set[uuid.UUID]:
     """running -> succeeded or failed with all that came of it, where the attempt still holds the job; the ids that moved.
 
-    `model` and `revision` are those of the encoder that made the vectors.
+    `model` and `revision` are those of the encoder that made the vectors, which are all of one length.
     """
     began = time.perf_counter()
     items = [
@@ -187,8 +185,10 @@ def finish(session: Session, finished: Sequence[Finished], model: str, revision:
     values = {
         "items": to_json(items).decode(),
         "ids": [f.job_id for f in new],
-        "vectors": [f.vector for f in new],
-        "surfaces": [f.surface for f in new],
+        "vectors": b"".join(f.vector or b"" for f in new),
+        "surfaces": b"".join(f.surface or b"" for f in new),
+        "width": len(new[0].vector or b"") if new else 0,
+        "counted": len(new[0].surface or b"") if new else 0,
         "model": model,
         "revision": revision,
         "channel": MOVED,

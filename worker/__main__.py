@@ -70,11 +70,11 @@ def register(app: Celery, process: Process) -> None:
     """The task is a shell: what it does is tested without Celery."""
 
     @app.task(name=GRADE, bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
-    def grade(task: Any, job_ids: list[str]) -> int:
+    def grade(task: Any, job_ids: list[str]) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         queue = str((task.request.delivery_info or {}).get("routing_key", ""))
-        return process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
+        process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:

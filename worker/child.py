@@ -65,10 +65,10 @@ class Child:
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> int:
+    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> None:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
-            return self.grading.chunk(ids, queue)
+            self.grading.chunk(ids, queue)
         finally:
             self.dispatcher.wish()
 
@@ -87,6 +87,7 @@ class Child:
 
     def stop(self) -> None:
         self.mender.stop()
+        self.grading.stop()
         self.dispatcher.stop()
         self.heart.stop()
 
