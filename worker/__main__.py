@@ -17,7 +17,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from celery import Celery, signals
 
 from broker.app import CALIBRATE, GRADE, listen, make_app
-from worker.child import Child, die_with_parent
+from worker.child import Child
+from worker.process import die_with_parent, give_way
 from worker.settings import WorkerSettings
 
 
@@ -36,6 +37,7 @@ class Process:
 
     def begin(self, **_: Any) -> None:
         die_with_parent()
+        give_way(self.settings.nice)
         try:
             self.child = Child(self.settings, self.app, self.name)
         except BaseException:

@@ -77,7 +77,7 @@ def rarest(words: Words) -> float:
     known = {word: len(word) >= RARE_LETTERS and 0 < zipf(word) < RARE_ZIPF for word in set(words)}
     rare = list(accumulate(map(known.__getitem__, words), initial=0))
     ends = rare[RARE_RUN:] or rare[-1:]  # a shorter text is one run
-    return max(map(sub, ends, rare)) / RARE_RUN
+    return float(max(map(sub, ends, rare))) / RARE_RUN
 
 
 def _content_runs(words: Words) -> list[list[str]]:
