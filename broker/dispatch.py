@@ -50,7 +50,7 @@ class Dispatch:
 
     def everything(self) -> int:
         """Fills the windows of all queues in which work waits."""
-        with self.database.session() as session:
+        with self.database.statement() as session:
             queues = window.waiting_queues(session)
         self._calibrations()
         return self(queues)
@@ -100,7 +100,7 @@ class Dispatch:
 
     def _lives(self) -> dict[str, Live]:
         if time.monotonic() - self._live_at > LIVE_S:
-            with self.database.session() as session:
+            with self.database.statement() as session:
                 self._live = live_by_queue(session, self.settings.live_s)
             self._live_at = time.monotonic()
         return self._live

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -58,11 +58,21 @@ class Database:
         event.listen(engine, "checkout", _is_asked)
         return engine
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> AbstractContextManager[Session]:
         """One transaction: committed at the end, rolled back by an exception. DatabaseAway when it can't be had."""
+        return self._session(self.engine)
+
+    def statement(self) -> AbstractContextManager[Session]:
+        """For a single statement, which is a transaction of its own: one round trip where a session takes three.
+
+        What is done with a second one is not undone when it fails.
+        """
+        return self._session(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+
+    @contextmanager
+    def _session(self, engine: Engine) -> Iterator[Session]:
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except PoolTimeout as error:
             raise DatabaseAway("every connection to the database is busy") from error
@@ -74,7 +84,7 @@ class Database:
     def ping(self) -> bool:
         """True when the database answers."""
         try:
-            with self.session() as session:
+            with self.statement() as session:
                 session.execute(text("SELECT 1"))
         except DatabaseAway:
             return False

@@ -72,7 +72,7 @@ class Grading:
         """
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
-        with self.database.session() as session:
+        with self.database.statement() as session:
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
         if not held:
             return NOTHING
@@ -114,7 +114,7 @@ class Grading:
                 time.sleep(0.5)
 
     def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> int:
-        with self.database.session() as session:
+        with self.database.statement() as session:
             return len(jobs.finish(session, finished, marker.model, marker.revision))
 
     def _hand_back(self, held: Sequence[Claimed]) -> None:
