@@ -8,10 +8,9 @@ import uuid
 import pytest
 from sqlalchemy import func, select, text
 
-from db import idempotency, jobs
+from db import idempotency
 from db.idempotency import IdempotencyKey
-from db.jobs import Finished
-from tests.unit.api.conftest import Api
+from tests.unit.api.conftest import Api, end_jobs
 from tests.unit.api.test_jobs import stored
 from tests.unit.db.test_jobs import RESULT
 
@@ -45,10 +44,8 @@ def test_a_quoted_key_is_the_bare_one(api):
 
 def test_a_finished_job_is_answered_with_200_to_who_prefers_to_wait(api, database):
     once = key()
-    job = uuid.UUID(api("POST", "/v1/jobs", json={"text": "a"}, headers=once).json["id"])
-    with database.session() as session:
-        held = jobs.claim(session, [job], "w", 60)
-        jobs.finish(session, [Finished(h.id, h.attempt, {}, RESULT) for h in held], "m", "r")
+    job = api("POST", "/v1/jobs", json={"text": "a"}, headers=once).json["id"]
+    end_jobs(database, [job], RESULT)
     assert api("POST", "/v1/jobs", json={"text": "a"}, headers=once).status_code == 202
     again = api("POST", "/v1/jobs", json={"text": "a"}, headers={**once, "Prefer": "wait=5"})
     assert (again.status_code, again.json["state"]) == (200, "succeeded")
