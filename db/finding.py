@@ -33,6 +33,7 @@ class Filters:
     batch: uuid.UUID | None = None
     external_id: str | None = None
     rubric: str | None = None
+    code: str | None = None  # of a failed job's error
 
 
 def _views() -> Select[Job, Rubric, Attempt, Result]:
@@ -76,6 +77,8 @@ def list_jobs(
         wanted.append(Job.external_id == filters.external_id)
     if filters.rubric:
         wanted.append(Rubric.name == filters.rubric)
+    if filters.code:
+        wanted += [Job.state == "failed", Job.error["code"].astext == filters.code]
     rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).all()
     views = [JobView(row[0], row[1], row[2], row[3]) for row in rows[:limit]]
     return views, make_cursor(views[-1].job.id) if len(rows) > limit else None

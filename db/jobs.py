@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import RowMapping, exists, insert, select
+from sqlalchemy import RowMapping, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.moves import MOVED
 from db.rubric import Rubric
-from db.submission import Embedding, fingerprint_of
+from db.submission import Embedding, Submission, fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def regrade(
     Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
     vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
     """
-    kept = exists().where(Embedding.submission_id == Job.submission_id)
+    at_hand = exists().where(Embedding.submission_id == Job.submission_id)
     newest = (
-        select(Job, kept & ~Job.explain)
+        select(Job, at_hand & ~Job.explain)
         .where(
             Job.tenant_id == tenant_id, Job.rubric_id == rubric.id, Job.state == "succeeded", Job.erased_at.is_(None)
         )
@@ -133,15 +133,21 @@ def regrade(
         "metadata_",
     )
     new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk"}
+    found = session.execute(newest).all()
+    # An erasure that is under way is waited for, and one that comes later sees the new jobs (`db/erasing.py`).
+    whole = select(Submission.id).where(Submission.id == func.any([job.submission_id for job, _ in found]))
+    whole = whole.where(Submission.erased_at.is_(None)).order_by(Submission.id)
+    kept = set(session.scalars(whole.with_for_update(read=True)))
     rows = [
         {
             **{name: getattr(job, name) for name in fields},
             **new,
             "id": new_id(),
             "source_id": job.id,
-            "queue": light if at_hand else heavy,
+            "queue": light if light_work else heavy,
         }
-        for job, at_hand in session.execute(newest)
+        for job, light_work in found
+        if job.submission_id in kept
     ]
     if rows:
         session.execute(insert(Job), rows)
@@ -241,6 +247,16 @@ def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:
         job = owned(session, tenant_id, job_id)
         raise IllegalMove("its text was erased" if job.erased_at else f"a job that is {job.state} can't be retried")
     return str(row.queue)
+
+
+def retry_failed(
+    session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
+    rubric: str | None = None,
+) -> dict[str, int]:  # fmt: skip
+    """failed -> queued for at most `limit` of a tenant's jobs that fit and were not erased; how many, by queue."""
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubric": rubric}
+    rows = session.execute(moves.RETRY_FAILED, {**values, "channel": MOVED})
+    return {str(row.queue): int(row.jobs) for row in rows}
 
 
 def owned(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:

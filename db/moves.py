@@ -172,9 +172,25 @@ WITH free AS (
 SELECT DISTINCT queue FROM free
 """)
 
-RETRY = text("""
-UPDATE job SET state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
-    dispatched_at = NULL, worker = NULL, started_at = NULL
+# What a person's retry makes of a job.
+AGAIN = """state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
+    dispatched_at = NULL, worker = NULL, started_at = NULL"""
+RETRY = text(f"""
+UPDATE job SET {AGAIN}
 WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND erased_at IS NULL
 RETURNING queue, pg_notify(:channel, id::text)
-""")
+""")  # noqa: S608 - constants of this module
+
+# What somebody else is moving at this moment is left to that.
+RETRY_FAILED = text(f"""
+WITH mine AS (
+    SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
+        AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
+        AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
+        AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.queue
+), {TOLD.format(of="moved")}
+SELECT queue, count(*) AS jobs FROM moved, told GROUP BY queue
+""")  # noqa: S608 - constants of this module

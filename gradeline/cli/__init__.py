@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
 from gradeline.cli.running import logs, scale, status
@@ -22,7 +23,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, grade, heads):
+for command in (up, down, status, logs, scale, grade, failed, heads):
     commands.add_command(command)
 
 
