@@ -7,8 +7,9 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import batches, document, jobs, metrics, problems, reports, requests
+from api import audit, batches, document, jobs, metrics, problems, reports, requests
 from api.auth import Keys
+from api.intake import Intake
 from api.problems import Problem, field_errors, problem
 from api.services import Services
 from api.settings import ApiSettings
@@ -39,13 +40,14 @@ def create_app(settings: ApiSettings) -> Flask:
     database, celery = Database(settings), make_app(settings)
     dispatcher = Dispatcher(Dispatch(database, celery, settings))
     app.extensions["gradeline"] = Services(
-        settings, database, celery, dispatcher, Keys(database), Wakeup(database, settings.waiters)
+        settings, database, celery, dispatcher, Keys(database), Wakeup(database, settings.waiters), Intake(settings)
     )
     requests.install(app)
     problems.install(app)
     app.register_api(jobs.routes)
     app.register_api(batches.routes)
     app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
+    app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system
     document.install(app)
     return app

@@ -13,7 +13,8 @@ from api.auth import allow
 from api.batch_bodies import BatchBody, BatchPage, BatchPath, BatchQuery, NewBatchBody, SubmittedBatch
 from api.batch_rows import sift
 from api.errors import InvalidRequest
-from api.jobs import KEY, WRONG, answer, job_rubric, offered_model, read_id, services
+from api.idempotency import Once
+from api.jobs import KEY, SUBMIT_WRONG, WRONG, answer, job_rubric, offered_model, read_id, services
 from api.problems import Problem
 from api.requests import json_object
 from api.rubric_bodies import InlineRubric
@@ -27,7 +28,7 @@ from db.rubric import Rubric
 routes = APIBlueprint("batches", __name__, url_prefix="/v1/batches", abp_tags=[Tag(name="Batches")], abp_security=KEY)
 
 
-@routes.post("", responses={202: SubmittedBatch, 400: Problem, 413: Problem, 415: Problem, **WRONG})
+@routes.post("", responses={202: SubmittedBatch, **SUBMIT_WRONG})
 def submit_batch(body: NewBatchBody) -> Response:
     """Submit many texts at once
 
@@ -36,21 +37,28 @@ def submit_batch(body: NewBatchBody) -> Response:
 
     With `"baseline": "auto"` and 20 texts or more, a calibration is first made from the batch's own texts, ungraded as
     they are; it is activated and grades them. If it can't be made, they are graded without, and `baseline` says why.
+
+    With an `Idempotency-Key` it can be sent again: the same request answers with the same batch.
     """
     caller = allow("submit")
     good, rejected = sift(body.items, body.prompt, services().settings.max_batch_items)
-    manner = _manner(body)
+    manner, once = _manner(body), Once(caller.tenant_id)
     with services().database.session() as session:
-        rubric = _rubric(session, caller.tenant_id, body)
-        baseline_queue = queue_name(manner.model, "any", "bulk")
-        view = batches.submit(
-            session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue
-        )
+        if made := once.find_made(session):
+            view = batches.find_batch(session, caller.tenant_id, made)
+        else:
+            services().intake.admit(session, caller.tenant_id, len(good))
+            rubric = _rubric(session, caller.tenant_id, body)
+            baseline_queue = queue_name(manner.model, "any", "bulk")
+            view = batches.submit(
+                session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue
+            )
+            once.keep(session, view.batch.id)
     services().dispatcher.wish()  # after the commit; of everything: a calibration waits in no queue of jobs
     response = answer({**batch_body(view), "rejected": rejected}, 202)
     response.headers["Location"] = f"/v1/batches/{view.batch.id}"
     response.headers["Retry-After"] = "2"
-    return response
+    return once.mark(response)
 
 
 @routes.get("", responses={200: BatchPage, **WRONG})

@@ -10,7 +10,11 @@ from flask.typing import ResponseReturnValue
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin
 
+from api.idempotency import HEADER, LONGEST, REPLAYED
 from api.problems import Problem
+
+# Routes that make something once for each key.
+ONCE = ("/v1/jobs", "/v1/batches")
 
 
 def install(app: OpenAPI) -> None:
@@ -38,6 +42,8 @@ def document(app: OpenAPI) -> dict[str, Any]:
     for path in made["paths"].values():
         for operation in path.values():
             _mend(operation["responses"])
+    for path in ONCE:
+        _once(made["paths"][path]["post"])
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )
@@ -49,6 +55,20 @@ def _mend(responses: dict[str, Any]) -> None:
         content = response.get("content", {})
         if status[0] in "45" and "application/json" in content and not _is_ready(content):
             response["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def _once(operation: dict[str, Any]) -> None:
+    """Headers that are read by hand: the library would make their schema anew at each request."""
+    kind = {"type": "string"}
+    says = (
+        f"up to {LONGEST} characters, quoted or bare: the same request with it is answered with what the first one made"
+    )
+    header = {"name": HEADER, "in": "header", "required": False, "schema": kind, "description": says}
+    operation.setdefault("parameters", []).append(header)
+    for status in ("200", "202"):
+        if status in operation["responses"]:
+            replayed = {"description": "true: the answer of an earlier request", "schema": {"type": "string"}}
+            operation["responses"][status].setdefault("headers", {})[REPLAYED] = replayed
 
 
 def _is_ready(content: dict[str, Any]) -> bool:

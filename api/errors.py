@@ -12,9 +12,9 @@ class ApiError(GradelineError):
 
     code = "invalid_request"
 
-    def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None) -> None:
+    def __init__(self, detail: str, errors: list[dict[str, Any]] | None = None, retry_after: int | None = None) -> None:
         super().__init__(detail)
-        self.errors = errors or []
+        self.errors, self.retry_after = errors or [], retry_after
 
 
 class InvalidRequest(ApiError):
@@ -49,6 +49,18 @@ class Forbidden(ApiError):
     """Raised when the key's scopes do not cover a request."""
 
     code = "forbidden"
+
+
+class RateLimited(ApiError):
+    """Raised when a tenant asks for more than it may."""
+
+    code = "rate_limited"
+
+
+class Overloaded(ApiError):
+    """Raised when more work waits than the operator allows."""
+
+    code = "overloaded"
 
 
 class Conflict(ApiError):

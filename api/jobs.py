@@ -15,17 +15,18 @@ from sqlalchemy.orm import Session
 
 from api.auth import allow
 from api.errors import InvalidRequest
+from api.idempotency import Once
 from api.problems import Problem
 from api.requests import json_object
 from api.rubric_bodies import InlineRubric
-from api.schemas import JobBody, JobPage, JobPath, ListQuery, NewJobBody
+from api.schemas import JobBody, JobPage, JobPath, ListQuery, NewJobBody, RetriedBody, RetryBody
 from api.services import Services
 from api.views import job_body
 from broker.queues import queue_name
 from db import jobs
 from db.calibrations import active_calibration
 from db.erasing import erase
-from db.errors import BadCursor, GradelineError, JobNotFound
+from db.errors import BadCursor, DatabaseAway, GradelineError, JobNotFound
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
 from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
@@ -36,7 +37,9 @@ WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     401: Problem,
     403: Problem,
     404: Problem,
+    503: Problem,
 }
+SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, 429: Problem, **WRONG}
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
 
 
@@ -45,22 +48,30 @@ def services() -> Services:
     return found
 
 
-@routes.post("", responses={202: JobBody, 200: JobBody, 400: Problem, 413: Problem, 415: Problem, **WRONG})
+@routes.post("", responses={202: JobBody, 200: JobBody, **SUBMIT_WRONG})
 def submit_job(body: NewJobBody) -> Response:
     """Submit a text
 
     Answers 202 with the job once it is stored: from then on it is not lost. With `Prefer: wait=N` it answers 200 with
-    the finished job if that takes at most N seconds.
+    the finished job if that takes at most N seconds. With an `Idempotency-Key` it can be sent again: the same request
+    answers with the same job.
     """
     caller = allow("submit")
-    new = _new_job(body)
-    with services().database.session() as session:
-        rubric = job_rubric(session, caller.tenant_id, body.rubric)
-        job = jobs.submit(session, caller.tenant_id, rubric, new)
+    new, once, database = _new_job(body), Once(caller.tenant_id), services().database
+    # A key and a rubric that comes along are written too, and then all or nothing.
+    more = once.keyed or isinstance(body.rubric, InlineRubric)
+    with database.session() if more else database.statement() as session:
+        if made := once.find_made(session):
+            view = find_job(session, caller.tenant_id, made)
+        else:
+            services().intake.admit(session, caller.tenant_id, 1)
+            rubric = job_rubric(session, caller.tenant_id, body.rubric)
+            view = JobView(jobs.submit(session, caller.tenant_id, rubric, new), rubric, None, None)
+            once.keep(session, view.job.id)
     services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
-    response = _after_waiting(caller.tenant_id, JobView(job, rubric, None, None), 202)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return response
+    response = _after_waiting(caller.tenant_id, view, 202)
+    response.headers["Location"] = f"/v1/jobs/{view.job.id}"
+    return once.mark(response)
 
 
 @routes.get("", responses={200: JobPage, **WRONG})
@@ -68,7 +79,7 @@ def list_of_jobs(query: ListQuery) -> Response:
     """List jobs, newest first"""
     caller = allow("read")
     batch = uuid.UUID(query.batch) if query.batch else None
-    filters = Filters(query.state, batch, query.external_id, query.rubric)
+    filters = Filters(query.state, batch, query.external_id, query.rubric, query.code)
     try:
         with services().database.session() as session:
             views, following = list_jobs(session, caller.tenant_id, filters, query.limit, query.cursor)
@@ -107,12 +118,27 @@ def retry_job(path: JobPath) -> Response:
     return answer(job_body(view), 202)
 
 
+@routes.post("/retry", responses={202: RetriedBody, 400: Problem, 415: Problem, **WRONG})
+def retry_failed_jobs(body: RetryBody) -> Response:
+    """Queue failed jobs again: all, or those that fit, up to `limit`
+
+    `GET /v1/jobs?state=failed` lists them with the reason of each. Jobs whose text was erased stay as they are.
+    """
+    caller = allow("submit")
+    batch = uuid.UUID(body.batch) if body.batch else None
+    with services().database.session() as session:
+        queues = jobs.retry_failed(session, caller.tenant_id, body.limit, batch, body.code, body.rubric)
+    for queue in queues:
+        services().dispatcher.wish(queue)
+    return answer({"retried": sum(queues.values())}, 202)
+
+
 @routes.delete("/<job_id>", responses={204: None, **WRONG})
 def erase_job(path: JobPath) -> Response:
     """Erase text, embedding and scores; the id and the times stay"""
     caller = allow("submit")
     with services().database.session() as session:
-        erase(session, caller.tenant_id, read_id(path.job_id))
+        erase(session, caller.tenant_id, read_id(path.job_id), str(caller.key_id))
     return Response(status=204)
 
 
@@ -171,7 +197,10 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
 
         def finished() -> bool:
             nonlocal view
-            view = _read(tenant_id, job_id)
+            try:
+                view = _read(tenant_id, job_id)
+            except DatabaseAway:
+                return False  # the job is stored, and known: that is an answer
             return view.job.state in FINAL
 
         services().wakeup.wait_for(str(job_id), finished, seconds)
@@ -188,13 +217,13 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
 
 
 def _read(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
-    with services().database.session() as session:
+    with services().database.statement() as session:
         return find_job(session, tenant_id, job_id)
 
 
 @routes.before_request
 def _look_at_the_body() -> None:
     """Before pydantic sees it: is it JSON, and an object?"""
-    if request.method == "POST" and request.endpoint == "jobs.submit_job":
+    if request.endpoint in ("jobs.submit_job", "jobs.retry_failed_jobs"):
         allow("submit")  # who has no key learns nothing of what is valid
         json_object()

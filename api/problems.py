@@ -26,6 +26,10 @@ TITLES = {
     "not_found": (404, "There is nothing here"),
     "method_not_allowed": (405, "The method is not allowed here"),
     "conflict": (409, "This can't be done as things are now"),
+    "rate_limited": (429, "You ask for more than you may at once"),
+    "overloaded": (503, "More work waits than this server takes"),
+    "idempotency_mismatch": (422, "The idempotency key belongs to another request"),
+    "idempotency_in_flight": (409, "The first request with this idempotency key has not ended"),
     "unavailable": (503, "Gradeline can't answer now"),
     "internal": (500, "Something went wrong on our side"),
 }
@@ -34,9 +38,11 @@ CODES: dict[type[Exception], str] = {
     db.BatchNotFound: "not_found",
     db.CalibrationNotFound: "not_found",
     db.IllegalMove: "conflict",
+    db.KeyMismatch: "idempotency_mismatch",
+    db.KeyInFlight: "idempotency_in_flight",
     db.DatabaseAway: "unavailable",
 }
-RETRY_AFTER_S = 2
+RETRY_AFTER_S = {"unavailable": 2, "overloaded": 2, "rate_limited": 2, "idempotency_in_flight": 1}
 
 
 class FieldError(BaseModel):
@@ -58,8 +64,11 @@ class Problem(BaseModel):
     request_id: str
 
 
-def problem(code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None) -> Response:
-    """The response for a code."""
+def problem(
+    code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None,
+    retry_after: int | None = None,
+) -> Response:  # fmt: skip
+    """The response for a code; `retry_after` in seconds, or what is usual for the code."""
     usual, title = TITLES[code]
     body = {
         "type": f"urn:gradeline:problem:{code}",
@@ -73,14 +82,14 @@ def problem(code: str, detail: str, errors: list[dict[str, Any]] | None = None, 
     response = Response(json.dumps(body), status or usual, mimetype="application/problem+json")
     if code == "unauthorized":
         response.headers["WWW-Authenticate"] = 'Bearer realm="gradeline"'
-    if code == "unavailable":
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if code in RETRY_AFTER_S:
+        response.headers["Retry-After"] = str(retry_after or RETRY_AFTER_S[code])
     return response
 
 
 def install(app: Flask) -> None:
     """Makes every error of the app a problem."""
-    app.register_error_handler(ApiError, lambda e: problem(e.code, str(e), e.errors))
+    app.register_error_handler(ApiError, lambda e: problem(e.code, str(e), e.errors, None, e.retry_after))
     app.register_error_handler(db.RubricNotFound, _unknown_rubric)
     for kind, code in CODES.items():
         app.register_error_handler(kind, lambda e, code=code: problem(code, _sentence(e)))

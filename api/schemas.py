@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from api.fields import STRICT, AssignmentPrompt, Clean, Device, JobError, Metadata, ShortText, Text
 from api.rubric_bodies import InlineRubric
 
+BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
@@ -35,11 +36,28 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     state: State | None = None
-    batch: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F-]{36}$")] | None = None
+    batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
     external_id: ShortText | None = None
     rubric: ShortText | None = None
+    code: ShortText | None = Field(None, description="of a failed job's error")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class RetryBody(BaseModel):
+    """Which failed jobs `POST /v1/jobs/retry` queues again; oldest first."""
+
+    model_config = STRICT
+    batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
+    code: ShortText | None = Field(None, description="of their error, such as `worker_lost`")
+    rubric: ShortText | None = Field(None, description="a rubric's name")
+    limit: int = Field(1000, ge=1, le=10_000)
+
+
+class RetriedBody(BaseModel):
+    """How many jobs were queued again."""
+
+    retried: int
 
 
 class JobPath(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from api.auth import Keys
+from api.intake import Intake
 from api.settings import ApiSettings
 from api.wakeup import Wakeup
 from broker.dispatch import Dispatcher
@@ -23,3 +24,4 @@ class Services:
     dispatcher: Dispatcher
     keys: Keys
     wakeup: Wakeup
+    intake: Intake

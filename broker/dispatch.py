@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 LIVE_S = 1.0
 # A step of a calibration that nobody took for so long is sent again.
 CALIBRATION_LOST_S = 60.0
+# A round that found no room, or nothing to send, is not repeated for so long: a full window moves when a worker takes from
+# it, and looking once for each of hundreds of requests a second would cost more than they do.
+PAUSE_S = 0.02
 # Stands for all queues; no queue has this name.
 EVERYTHING = "*"
 
@@ -47,7 +50,7 @@ class Dispatch:
 
     def everything(self) -> int:
         """Fills the windows of all queues in which work waits."""
-        with self.database.session() as session:
+        with self.database.statement() as session:
             queues = window.waiting_queues(session)
         self._calibrations()
         return self(queues)
@@ -97,7 +100,7 @@ class Dispatch:
 
     def _lives(self) -> dict[str, Live]:
         if time.monotonic() - self._live_at > LIVE_S:
-            with self.database.session() as session:
+            with self.database.statement() as session:
                 self._live = live_by_queue(session, self.settings.live_s)
             self._live_at = time.monotonic()
         return self._live
@@ -141,7 +144,9 @@ class Dispatcher:
                     return
                 queues, self._wanted = self._wanted, set()
             try:
-                self.dispatch.everything() if EVERYTHING in queues else self.dispatch(queues)
+                sent = self.dispatch.everything() if EVERYTHING in queues else self.dispatch(queues)
+                if not sent:
+                    time.sleep(PAUSE_S)
             except (OperationalError, DatabaseAway) as error:
                 log.warning("not sent yet, the sweep will: %s", error)
                 time.sleep(1)  # the broker is away: one try a second is enough

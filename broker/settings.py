@@ -34,6 +34,13 @@ class BrokerSettings(DatabaseSettings):
     visibility_s: int = Field(
         300, ge=20, description="seconds after which Redis delivers an unacknowledged message again"
     )
+    idempotency_hours: int = Field(24, ge=1, le=8760, description="hours an Idempotency-Key is remembered")
+    retain_texts_days: int = Field(
+        0, ge=0, le=36_500, description="days after a job's end at which its text is erased; 0: never"
+    )
+    retain_results_days: int = Field(
+        0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
+    )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
 
     @field_validator("models")

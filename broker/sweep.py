@@ -7,10 +7,13 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
-from db import baselines, calibrations, jobs, window
+from db import baselines, calibrations, idempotency, jobs, retention, window
 from db.worker import forget_gone
 
 log = logging.getLogger(__name__)
+
+# Rows that a round forgets or erases at most: others must not wait for it.
+ROUND = 500
 
 LOST = {
     "type": "urn:gradeline:problem:worker_lost",
@@ -37,3 +40,18 @@ def sweep(dispatch: Dispatch) -> None:
         dispatch.everything()
     except OperationalError as error:
         log.warning("the broker is away, work waits in the database: %s", error)
+    forget(dispatch)
+
+
+def forget(dispatch: Dispatch) -> None:
+    """Erases a bounded number of what has been kept for long enough."""
+    settings, database = dispatch.settings, dispatch.database
+    with database.session() as session:
+        idempotency.forget_old(session, settings.idempotency_hours, 2 * ROUND)
+    for days, erase in (
+        (settings.retain_texts_days, retention.erase_texts),
+        (settings.retain_results_days, retention.erase_results),
+    ):
+        if days:
+            with database.session() as session:
+                erase(session, days, ROUND)

@@ -31,5 +31,13 @@ class BadCursor(GradelineError):
     """Raised when a list cursor was not made by this API."""
 
 
+class KeyInFlight(GradelineError):
+    """Raised when the first request with an idempotency key is still being carried out."""
+
+
+class KeyMismatch(GradelineError):
+    """Raised when an idempotency key comes again with another request."""
+
+
 class DatabaseAway(GradelineError):
     """Raised when PostgreSQL can't be reached."""

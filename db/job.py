@@ -35,6 +35,7 @@ class Job(Base):
         Index("ix_job_tenant_id_id", "tenant_id", "id"),
         Index("ix_job_batch_id", "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index("ix_job_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
+        Index("ix_job_failed", "tenant_id", "id", postgresql_where=text("state = 'failed'")),
         Index("ix_job_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import RowMapping, exists, insert, select
+from sqlalchemy import RowMapping, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -92,19 +92,17 @@ class Scorer:
 
 
 def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) -> Job:
-    """Writes a submission and its job in the caller's transaction: state queued."""
-    submission = Submission(tenant_id=tenant_id, text=new.text, prompt=new.prompt, fingerprint=fingerprint_of(new.text))
-    session.add(submission)
-    session.flush()
-    job = Job(
-        tenant_id=tenant_id, submission_id=submission.id, rubric_id=rubric.id, share_id=new.batch_id or tenant_id,
-        batch_id=new.batch_id, queue=new.queue, model=new.model, device=new.device, priority=new.priority,
-        allow_degraded=new.allow_degraded, explain=new.explain, external_id=new.external_id,
-        callback_url=new.callback_url, metadata_=new.metadata,
-    )  # fmt: skip
-    session.add(job)
-    session.flush()
-    return job
+    """Writes a submission and its job in the caller's transaction: state queued. The object is of no session."""
+    submission_id, job_id = new_id(), new_id()
+    known = {
+        "id": job_id, "tenant_id": tenant_id, "submission_id": submission_id, "rubric_id": rubric.id,
+        "share_id": new.batch_id or tenant_id, "batch_id": new.batch_id, "queue": new.queue, "model": new.model,
+        "device": new.device, "priority": new.priority, "allow_degraded": new.allow_degraded, "explain": new.explain,
+        "external_id": new.external_id, "callback_url": new.callback_url,
+    }  # fmt: skip
+    text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint_of(new.text)}
+    created = session.scalar(moves.SUBMIT, {**known, **text, "metadata": to_json(new.metadata).decode()})
+    return Job(**known, metadata_=new.metadata, created_at=created, state="queued", attempt=0, held=False)
 
 
 def regrade(
@@ -115,9 +113,9 @@ def regrade(
     Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
     vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
     """
-    kept = exists().where(Embedding.submission_id == Job.submission_id)
+    at_hand = exists().where(Embedding.submission_id == Job.submission_id)
     newest = (
-        select(Job, kept & ~Job.explain)
+        select(Job, at_hand & ~Job.explain)
         .where(
             Job.tenant_id == tenant_id, Job.rubric_id == rubric.id, Job.state == "succeeded", Job.erased_at.is_(None)
         )
@@ -135,15 +133,21 @@ def regrade(
         "metadata_",
     )
     new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk"}
+    found = session.execute(newest).all()
+    # An erasure that is under way is waited for, and one that comes later sees the new jobs (`db/erasing.py`).
+    whole = select(Submission.id).where(Submission.id == func.any([job.submission_id for job, _ in found]))
+    whole = whole.where(Submission.erased_at.is_(None)).order_by(Submission.id)
+    kept = set(session.scalars(whole.with_for_update(read=True)))
     rows = [
         {
             **{name: getattr(job, name) for name in fields},
             **new,
             "id": new_id(),
             "source_id": job.id,
-            "queue": light if at_hand else heavy,
+            "queue": light if light_work else heavy,
         }
-        for job, at_hand in session.execute(newest)
+        for job, light_work in found
+        if job.submission_id in kept
     ]
     if rows:
         session.execute(insert(Job), rows)
@@ -177,7 +181,7 @@ def renew(session: Session, held: Sequence[Claimed], lease_s: float) -> int:
 def finish(session: Session, finished: Sequence[Finished], model: str, revision: str) -> set[uuid.UUID]:
     """running -> succeeded or failed with all that came of it, where the attempt still holds the job; the ids that moved.
 
-    `model` and `revision` are those of the encoder that made the vectors.
+    `model` and `revision` are those of the encoder that made the vectors, which are all of one length.
     """
     began = time.perf_counter()
     items = [
@@ -187,8 +191,10 @@ def finish(session: Session, finished: Sequence[Finished], model: str, revision:
     values = {
         "items": to_json(items).decode(),
         "ids": [f.job_id for f in new],
-        "vectors": [f.vector for f in new],
-        "surfaces": [f.surface for f in new],
+        "vectors": b"".join(f.vector or b"" for f in new),
+        "surfaces": b"".join(f.surface or b"" for f in new),
+        "width": len(new[0].vector or b"") if new else 0,
+        "counted": len(new[0].surface or b"") if new else 0,
         "model": model,
         "revision": revision,
         "channel": MOVED,
@@ -241,6 +247,16 @@ def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:
         job = owned(session, tenant_id, job_id)
         raise IllegalMove("its text was erased" if job.erased_at else f"a job that is {job.state} can't be retried")
     return str(row.queue)
+
+
+def retry_failed(
+    session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
+    rubric: str | None = None,
+) -> dict[str, int]:  # fmt: skip
+    """failed -> queued for at most `limit` of a tenant's jobs that fit and were not erased; how many, by queue."""
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubric": rubric}
+    rows = session.execute(moves.RETRY_FAILED, {**values, "channel": MOVED})
+    return {str(row.queue): int(row.jobs) for row in rows}
 
 
 def owned(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:

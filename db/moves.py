@@ -19,6 +19,19 @@ TOLD = """told AS (
 # A job waits from its making, or from when it could be tried again.
 QUEUE_MS = "extract(epoch FROM {job}.started_at - greatest({job}.created_at, coalesce({job}.retry_at, {job}.created_at))) * 1000"
 
+# A submission and its job in one round trip: every request that submits waits for it.
+SUBMIT = text("""
+WITH handed_in AS (
+    INSERT INTO submission (id, tenant_id, text, prompt, fingerprint)
+    VALUES (:submission_id, :tenant_id, :text, :prompt, :fingerprint)
+)
+INSERT INTO job (id, tenant_id, submission_id, rubric_id, batch_id, share_id, queue, model, device, priority, allow_degraded,
+    explain, external_id, callback_url, metadata)
+VALUES (:id, :tenant_id, :submission_id, :rubric_id, :batch_id, :share_id, :queue, :model, :device, :priority,
+    :allow_degraded, :explain, :external_id, :callback_url, CAST(:metadata AS jsonb))
+RETURNING created_at
+""")
+
 # The commit of a claim need not reach the disk: a job whose claim a crash of the server undid is claimed again, and what its
 # first worker writes is refused by the attempt's number.
 CLAIM = text(f"""
@@ -63,6 +76,7 @@ WHERE job.id = held.id AND job.attempt = held.number AND job.state = 'running'
 """)
 
 # One round trip: results, vectors, the job's new state and the attempt's record, where the attempt still holds the job.
+# Vectors come as one string of bytes: an array of them would be written and read as hexadecimal text.
 # A submission that was erased meanwhile keeps no vector. `persist_ms` ends when the rows are written, before the commit.
 FINISH = text(f"""
 WITH item AS (
@@ -83,25 +97,27 @@ WITH item AS (
     RETURNING job_id
 ), vectors AS (
     INSERT INTO embedding (submission_id, model, revision, vector, surface)
-    SELECT h.submission_id, :model, :revision, v.vector, v.surface
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:vectors AS bytea[]), CAST(:surfaces AS bytea[])) AS v(id, vector, surface)
-    JOIN held h ON h.id = v.id JOIN submission s ON s.id = h.submission_id AND s.erased_at IS NULL
+    SELECT h.submission_id, :model, :revision, substr(v.vectors, (n::int - 1) * v.width + 1, v.width),
+        substr(v.surfaces, (n::int - 1) * v.counted + 1, v.counted)
+    FROM (SELECT CAST(:vectors AS bytea), CAST(:surfaces AS bytea), CAST(:width AS int), CAST(:counted AS int))
+        AS v(vectors, surfaces, width, counted), unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS o(id, n)
+    JOIN held h ON h.id = o.id JOIN submission s ON s.id = h.submission_id AND s.erased_at IS NULL
     ON CONFLICT DO NOTHING RETURNING submission_id
 ), done AS (
     UPDATE job SET state = CASE WHEN h.error IS NULL THEN 'succeeded' ELSE 'failed' END,
         finished_at = clock_timestamp(), lease_until = NULL, error = h.error
-    FROM held h, (SELECT count(*) FROM kept) k, (SELECT count(*) FROM vectors) v
-    WHERE job.id = h.id RETURNING job.id, job.state, job.finished_at
+    FROM held h
+    WHERE job.id = h.id AND (SELECT count(*) FROM kept) + (SELECT count(*) FROM vectors) >= 0 -- these come first
+    RETURNING job.id, job.state, job.finished_at, h.attempt, h.worker, h.started_at, h.created_at, h.retry_at, h.error, h.run
 ), noted AS (
     INSERT INTO attempt (job_id, number, worker, started_at, finished_at, outcome, error, model, revision, engine, device,
         batch_size, tokens, windows, queue_ms, tokenize_ms, inference_ms, persist_ms, total_ms)
-    SELECT h.id, h.attempt, h.worker, h.started_at, d.finished_at, d.state, h.error,
-        h.run->>'model', h.run->>'revision', h.run->>'engine', h.run->>'device', (h.run->>'batch_size')::int,
-        (h.run->>'tokens')::int, (h.run->>'windows')::int, {QUEUE_MS.format(job="h")},
-        (h.run->>'tokenize_ms')::float, (h.run->>'inference_ms')::float,
-        :packed_ms + extract(epoch FROM d.finished_at - statement_timestamp()) * 1000,
-        extract(epoch FROM d.finished_at - h.created_at) * 1000
-    FROM done d JOIN held h USING (id)
+    SELECT id, attempt, worker, started_at, finished_at, state, error, run->>'model', run->>'revision', run->>'engine',
+        run->>'device', (run->>'batch_size')::int, (run->>'tokens')::int, (run->>'windows')::int,
+        {QUEUE_MS.format(job="done")}, (run->>'tokenize_ms')::float, (run->>'inference_ms')::float,
+        :packed_ms + extract(epoch FROM finished_at - statement_timestamp()) * 1000,
+        extract(epoch FROM finished_at - created_at) * 1000
+    FROM done
 ), {TOLD.format(of="done")}
 SELECT id FROM done, told
 """)  # noqa: S608 - constants of this module
@@ -156,9 +172,25 @@ WITH free AS (
 SELECT DISTINCT queue FROM free
 """)
 
-RETRY = text("""
-UPDATE job SET state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
-    dispatched_at = NULL, worker = NULL, started_at = NULL
+# What a person's retry makes of a job.
+AGAIN = """state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
+    dispatched_at = NULL, worker = NULL, started_at = NULL"""
+RETRY = text(f"""
+UPDATE job SET {AGAIN}
 WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND erased_at IS NULL
 RETURNING queue, pg_notify(:channel, id::text)
-""")
+""")  # noqa: S608 - constants of this module
+
+# What somebody else is moving at this moment is left to that.
+RETRY_FAILED = text(f"""
+WITH mine AS (
+    SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
+        AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
+        AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
+        AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.queue
+), {TOLD.format(of="moved")}
+SELECT queue, count(*) AS jobs FROM moved, told GROUP BY queue
+""")  # noqa: S608 - constants of this module

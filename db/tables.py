@@ -1,15 +1,18 @@
 """Every table, imported for its effect on `Base.metadata`."""
 
+from db.audit import Audit
 from db.base import Base
 from db.batch import Batch
 from db.calibration import Calibration, Example
+from db.idempotency import IdempotencyKey
 from db.job import Attempt, Job, Result
+from db.retention import Retention
 from db.rubric import Rubric
 from db.submission import Embedding, Submission
 from db.tenant import Key, Tenant
 from db.worker import Worker
 
 __all__ = [
-    "Attempt", "Base", "Batch", "Calibration", "Embedding", "Example", "Job", "Key", "Result", "Rubric", "Submission",
-    "Tenant", "Worker",
+    "Attempt", "Audit", "Base", "Batch", "Calibration", "Embedding", "Example", "IdempotencyKey", "Job", "Key", "Result",
+    "Retention", "Rubric", "Submission", "Tenant", "Worker",
 ]  # fmt: skip

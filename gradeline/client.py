@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,9 @@ FINAL = ("succeeded", "failed", "cancelled")
 POLL_S = 0.2
 # Ten thousand texts of a batch take their server seconds.
 BATCH_S = 120.0
+# A server that restarts is back in seconds.
+HAND_IN_AGAIN_S = (0.5, 1.0, 2.0)
+PASSING = ("unavailable", "idempotency_in_flight")
 
 
 class Client:
@@ -37,7 +41,7 @@ class Client:
 
     def submit(self, text: str, **fields: Any) -> Json:
         """Stores a text; returns its job, which is not graded yet. The fields are those of `POST /v1/jobs`."""
-        return self._call("POST", "/v1/jobs", json={"text": text, **fields})
+        return self._hand_in("/v1/jobs", {"text": text, **fields})
 
     def get(self, job_id: str, wait: float | None = None) -> Json:
         """A job; with `wait`, as soon as it is finished or after so many seconds."""
@@ -79,6 +83,10 @@ class Client:
     def retry(self, job_id: str) -> Json:
         return self._call("POST", f"/v1/jobs/{job_id}/retry")
 
+    def retry_failed(self, **filters: Any) -> int:
+        """Queues failed jobs again; returns how many. The filters are those of `POST /v1/jobs/retry`."""
+        return int(self._call("POST", "/v1/jobs/retry", json=filters)["retried"])
+
     def erase(self, job_id: str) -> None:
         self._call("DELETE", f"/v1/jobs/{job_id}")
 
@@ -87,8 +95,7 @@ class Client:
 
         The fields are those of `POST /v1/batches`; `jobs(batch=id)` lists what has become of each.
         """
-        body = {"items": list(items), **fields}
-        return self._call("POST", "/v1/batches", json=body, timeout=BATCH_S)
+        return self._hand_in("/v1/batches", {"items": list(items), **fields}, timeout=BATCH_S)
 
     def batch(self, batch_id: str) -> Json:
         """A batch: its state, counts by state, and seconds to its end."""
@@ -109,6 +116,18 @@ class Client:
     def ready(self) -> Json:
         """What `/readyz` says; `ready` is False while the database or the broker is away."""
         return dict(self._send("GET", "/readyz").json())
+
+    def _hand_in(self, path: str, body: Json, **options: Any) -> Json:
+        """Tried again when no answer comes: with its own key, the same hand-in makes nothing twice."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        for pause in HAND_IN_AGAIN_S:
+            try:
+                return self._call("POST", path, json=body, headers=headers, **options)
+            except (Unreachable, ApiProblem) as error:
+                if isinstance(error, ApiProblem) and error.code not in PASSING:
+                    raise
+                time.sleep(pause)
+        return self._call("POST", path, json=body, headers=headers, **options)
 
     def _call(self, method: str, path: str, **options: Any) -> Json:
         response = self._send(method, path, **options)

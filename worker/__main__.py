@@ -17,7 +17,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from celery import Celery, signals
 
 from broker.app import CALIBRATE, GRADE, listen, make_app
-from worker.child import Child, die_with_parent
+from worker.child import Child
+from worker.process import die_with_parent, give_way
 from worker.settings import WorkerSettings
 
 
@@ -36,6 +37,7 @@ class Process:
 
     def begin(self, **_: Any) -> None:
         die_with_parent()
+        give_way(self.settings.nice)
         try:
             self.child = Child(self.settings, self.app, self.name)
         except BaseException:
@@ -70,11 +72,11 @@ def register(app: Celery, process: Process) -> None:
     """The task is a shell: what it does is tested without Celery."""
 
     @app.task(name=GRADE, bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
-    def grade(task: Any, job_ids: list[str]) -> int:
+    def grade(task: Any, job_ids: list[str]) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         queue = str((task.request.delivery_info or {}).get("routing_key", ""))
-        return process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
+        process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:

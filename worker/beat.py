@@ -60,12 +60,12 @@ class Heart:
 
     def _beat(self) -> None:
         now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss, job_ms=self.grading.pace.job_ms)
-        with self.dispatch.database.session() as session:
+        with self.dispatch.database.statement() as session:
             beat(session, now)
 
     def _renew(self) -> None:
         if held := self.grading.holding.jobs:
-            with self.dispatch.database.session() as session:
+            with self.dispatch.database.statement() as session:
                 jobs.renew(session, held, self.dispatch.settings.lease_s)
         if taught := self.calibrating.held:
             with self.dispatch.database.session() as session:

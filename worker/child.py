@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import os
-import signal
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 from celery import Celery
@@ -32,8 +29,6 @@ from worker.settings import WorkerSettings
 from worker.taught_heads import TaughtHeads
 
 log = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -65,7 +60,7 @@ class Child:
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> int:
+    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> Future[int]:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
             return self.grading.chunk(ids, queue)
@@ -87,6 +82,7 @@ class Child:
 
     def stop(self) -> None:
         self.mender.stop()
+        self.grading.stop()
         self.dispatcher.stop()
         self.heart.stop()
 
@@ -117,15 +113,6 @@ def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None 
     except ModelUnavailable as error:
         log.error("%s", error)
         return Marker(engine, None, fallback, name, str(error))
-
-
-def die_with_parent() -> None:
-    """Asks Linux to end this child when its parent is gone, however that ended: nobody would acknowledge its work."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:  # it was gone before we asked
-            os._exit(1)
 
 
 def _introduction(settings: WorkerSettings, name: str, queues: list[str], marker: Marker) -> Beat:

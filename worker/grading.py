@@ -1,11 +1,13 @@
-"""The story of a chunk, without Celery: claim, read, score, write, and ask for more."""
+"""The story of a chunk, without Celery: claim, read, score, and write while the next one computes."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from db import jobs
@@ -26,12 +28,30 @@ HANDED_BACK = {
     "detail": "The worker could not finish this job in the time that a chunk may take.",
 }
 
+# What comes of a chunk of which nothing waits any more.
+NOTHING: Future[int] = Future()
+NOTHING.set_result(0)
+
 
 class Holding:
     """The jobs that this child holds now; the beat thread renews their leases."""
 
     def __init__(self) -> None:
-        self.jobs: tuple[Claimed, ...] = ()
+        self._chunks: list[Sequence[Claimed]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def jobs(self) -> list[Claimed]:
+        with self._lock:
+            return [job for chunk in self._chunks for job in chunk]
+
+    def add(self, chunk: Sequence[Claimed]) -> None:
+        with self._lock:
+            self._chunks.append(chunk)
+
+    def drop(self, chunk: Sequence[Claimed]) -> None:
+        with self._lock:
+            self._chunks = [each for each in self._chunks if each is not chunk]
 
 
 class Grading:
@@ -40,28 +60,46 @@ class Grading:
     def __init__(self, database: Database, marker: Marker, settings: WorkerSettings, name: str) -> None:
         self.database, self.marker, self.settings, self.name = database, marker, settings, name
         self.holding, self.pace = Holding(), Pace()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._written: Future[int] = NOTHING
 
-    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "") -> int:
-        """Grades those of the jobs that still wait; returns how many results were kept.
+    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "") -> Future[int]:
+        """Grades those of the jobs that still wait; how many results were kept is known when they are written.
 
-        A message that is delivered again finds nothing to claim and ends. Whatever is raised, the jobs are not lost:
-        their leases run out and the sweep takes them back.
+        A chunk is written while the next one computes, but never two at once. A message that is delivered again finds
+        nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the
+        sweep takes them back.
         """
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
-        with self.database.session() as session:
+        with self.database.statement() as session:
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
-        self.holding.jobs = tuple(held)
+        if not held:
+            return NOTHING
+        self.holding.add(held)
         try:
-            done = self.write(marker, marker.mark(held)) if held else 0
+            finished = marker.mark(held)
+            wait([self._written])
         except BaseException:
             self._hand_back(held)
+            self.holding.drop(held)
+            raise
+        self._written = self._writer.submit(self._write, marker, held, finished)
+        self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
+        return self._written
+
+    def stop(self) -> None:
+        """Returns when the last chunk is written."""
+        self._writer.shutdown()
+
+    def _write(self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished]) -> int:
+        try:
+            return self.write(marker, finished)
+        except Exception:
+            log.exception("%d results could not be written; their jobs are graded again", len(finished))
             raise
         finally:
-            self.holding.jobs = ()
-        if held:
-            self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
-        return done
+            self.holding.drop(held)
 
     def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
         """Writes a whole chunk in one transaction. While the database is away, waits as long as the leases hold."""
@@ -76,7 +114,7 @@ class Grading:
                 time.sleep(0.5)
 
     def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> int:
-        with self.database.session() as session:
+        with self.database.statement() as session:
             return len(jobs.finish(session, finished, marker.model, marker.revision))
 
     def _hand_back(self, held: Sequence[Claimed]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import sub
 
 from worker.features.surface import RARE_ZIPF
 from worker.features.words import words_of, zipf
@@ -63,17 +64,20 @@ def listed(words: Words, prompt: Words) -> float:
     """Share of the words that stand in strings of keywords: LIST_RUN or more content words in a row, of which a third
     stand in the prompt or elsewhere in the text (a quotation in another language has no English function word either,
     but is said once)."""
-    times, asked = Counter(words), set(prompt)
     runs = [run for run in _content_runs(words) if len(run) >= LIST_RUN]
+    if not runs:
+        return 0.0
+    times, asked = Counter(words), set(prompt)
     strings = [run for run in runs if 3 * sum(times[word] > 1 or word in asked for word in run) >= len(run)]
     return sum(map(len, strings)) / len(words) if words else 0.0
 
 
 def rarest(words: Words) -> float:
     """The largest share of long rare words among RARE_RUN words in a row: a paragraph of them in a plain text shows."""
-    rare = list(accumulate((len(word) >= RARE_LETTERS and 0 < zipf(word) < RARE_ZIPF for word in words), initial=0))
-    starts = range(max(1, len(rare) - RARE_RUN))
-    return max(rare[min(n + RARE_RUN, len(words))] - rare[n] for n in starts) / RARE_RUN
+    known = {word: len(word) >= RARE_LETTERS and 0 < zipf(word) < RARE_ZIPF for word in set(words)}
+    rare = list(accumulate(map(known.__getitem__, words), initial=0))
+    ends = rare[RARE_RUN:] or rare[-1:]  # a shorter text is one run
+    return float(max(map(sub, ends, rare))) / RARE_RUN
 
 
 def _content_runs(words: Words) -> list[list[str]]:

@@ -24,6 +24,9 @@ class WorkerSettings(BrokerSettings):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     children: int = Field(0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, 2 on a GPU")
     threads: int = Field(0, ge=0, le=256, description="threads a child computes with; 0: the cores divided by children")
+    nice: int = Field(
+        5, ge=0, le=19, description="how far a worker's computing stands back behind other processes of the machine"
+    )
     token_budget: int = Field(4096, ge=512, le=1_048_576, description="most tokens in one forward pass")
     window_overlap: int = Field(
         64, ge=0, le=256, description="tokens that a window of a long text shares with the next"

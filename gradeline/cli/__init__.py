@@ -7,6 +7,7 @@ import sys
 import click
 
 from gradeline.cli.backup import backup, restore
+from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
 from gradeline.cli.running import logs, scale, status
@@ -23,7 +24,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, backup, restore, grade, heads):
+for command in (up, down, status, logs, scale, backup, restore, grade, failed, heads):
     commands.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from worker.engine.outputs import Outputs
-from worker.engine.windows import batches, cut, padded
+from worker.engine.windows import Window, batches, cut, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,28 +58,58 @@ Inputs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"]
 Forward = Callable[[Iterable[Inputs]], Iterable["NDArray[np.float32]"]]
 
 
+# Texts that are tokenized at once by an engine that computes windows one by one: it computes those before meanwhile.
+PIECE = 8
+
+
 def encode_by_windows(
     texts: Sequence[str], tokens: Tokens, forward: Forward, width: int, budget: int, multiple: int = 1
 ) -> Encoded:
-    """Cuts texts into windows, runs these sorted by length within a token budget, and pools them back into texts."""
+    """Cuts texts into windows, runs these sorted by length within a token budget, and pools them back into texts.
+
+    A budget of 1 runs windows one by one, and then texts are tokenized a piece at a time.
+    """
     began = perf_counter()
-    ids = tokens.ids(texts)
-    windows = [w for n, each in enumerate(ids) for w in cut(n, each, tokens.room, tokens.overlap)]
-    tokenized = perf_counter()
-    groups = [[windows[k] for k in batch] for batch in batches([w.size for w in windows], budget)]
-    counts = np.zeros(len(texts), np.float64)
-
-    def inputs() -> Iterator[Inputs]:
-        for rows in groups:
-            made = padded(rows, tokens.prefix, tokens.suffix, tokens.pad, multiple, tokens.window)
-            np.add.at(counts, [w.text for w in rows], made[2].sum(axis=1))
-            yield made
-
+    reading = _Reading(texts, tokens, budget, multiple)
     sums = np.zeros((len(texts), width), np.float64)
-    for rows, given in zip(groups, forward(inputs()), strict=True):
-        np.add.at(sums, [w.text for w in rows], given)
-    vectors = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
-    how_many = np.bincount([w.text for w in windows], minlength=len(texts)).astype(np.int64)
-    lengths = np.array([len(each) for each in ids], np.int64)
-    done = perf_counter()
-    return Encoded(vectors, lengths, how_many, (tokenized - began) * 1000, (done - tokenized) * 1000)
+    for each in forward(reading.inputs()):
+        np.add.at(sums, reading.rows.popleft(), each)
+    vectors = (sums / np.maximum(reading.pooled, 1)[:, None]).astype(np.float32)
+    spent_ms = (perf_counter() - began) * 1000
+    return Encoded(vectors, reading.lengths, reading.windows, reading.tokenize_ms, spent_ms - reading.tokenize_ms)
+
+
+class _Reading:
+    """What becomes of n texts on their way into an engine."""
+
+    def __init__(self, texts: Sequence[str], tokens: Tokens, budget: int, multiple: int) -> None:
+        self.texts, self.tokens, self.budget, self.multiple = texts, tokens, budget, multiple
+        self.lengths, self.windows = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
+        self.pooled = np.zeros(len(texts), np.float64)  # tokens
+        self.rows: deque[list[int]] = deque()  # the texts of the batches that are under way
+        self.tokenize_ms = 0.0
+
+    def inputs(self) -> Iterator[Inputs]:
+        piece = PIECE if self.budget == 1 else max(1, len(self.texts))
+        for start in range(0, len(self.texts), piece):
+            windows = self._cut(start, self.texts[start : start + piece])
+            for batch in batches([w.size for w in windows], self.budget):
+                yield self._padded([windows[k] for k in batch])
+
+    def _cut(self, start: int, texts: Sequence[str]) -> list[Window]:
+        began = perf_counter()
+        out: list[Window] = []
+        for n, ids in enumerate(self.tokens.ids(texts), start):
+            made = cut(n, ids, self.tokens.room, self.tokens.overlap)
+            self.lengths[n], self.windows[n] = len(ids), len(made)
+            out += made
+        self.tokenize_ms += (perf_counter() - began) * 1000
+        return out
+
+    def _padded(self, windows: list[Window]) -> Inputs:
+        known = self.tokens
+        made = padded(windows, known.prefix, known.suffix, known.pad, self.multiple, known.window)
+        texts = [w.text for w in windows]
+        np.add.at(self.pooled, texts, made[2].sum(axis=1))
+        self.rows.append(texts)
+        return made

@@ -20,14 +20,17 @@ class FakeEngine:
 
     def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152) -> None:
         self.ms_a_text, self.ms_a_call, self.width = ms_a_text, ms_a_call, width
+        # Sums of four of these, chosen by a hash: to draw each vector anew would take longer than to write it.
+        self._drawn = np.random.default_rng(0).normal(0, 0.025, (4, 256, width)).astype(np.float32)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The same text always has the same vector; two texts hardly ever share one."""
         began = time.perf_counter()
+        hashes = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:4] for text in texts]
+        chosen = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 4)
         vectors = np.zeros((len(texts), self.width), np.float32)
-        for n, text in enumerate(texts):
-            seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-            vectors[n] = np.random.default_rng(list(seed)).standard_normal(self.width) * 0.05
+        for place, drawn in enumerate(self._drawn):
+            vectors += drawn[chosen[:, place]]
         # The hashing above is part of the service time: a device computes so long, and this stands for it.
         due = began + (len(texts) * self.ms_a_text + self.ms_a_call) / 1000
         time.sleep(max(0.0, due - time.perf_counter()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from worker.features.words import WORD
+from worker.features.words import WORD, words_of
 
 # Fewer words in a row come again by chance, in names and turns of speech.
 RUN = 8
@@ -13,8 +13,12 @@ SPACE = re.compile(r"\s+|$")
 Span = tuple[int, int]
 
 
-def once(text: str) -> tuple[str, float]:
-    """A text without the runs of RUN and more words that stood in it before, and the share of words that these are."""
+def once(text: str) -> tuple[str, list[str], float]:
+    """A text without the runs of RUN and more words that stood in it before, its words, and the share of words that
+    these runs are."""
+    spoken = words_of(text)
+    if not _again(spoken):
+        return text, spoken, 0.0
     words = list(WORD.finditer(text))
     again = _again([match.group().lower() for match in words])
     kept, end = [], 0
@@ -22,7 +26,8 @@ def once(text: str) -> tuple[str, float]:
         kept.append(text[end : words[first].start()])
         # The mark behind the last word goes with it.
         end = SPACE.search(text, words[last].end()).end()  # type: ignore[union-attr]  # it matches the text's end
-    return "".join([*kept, text[end:]]), sum(last - first + 1 for first, last in again) / max(1, len(words))
+    left = "".join([*kept, text[end:]])
+    return left, words_of(left), sum(last - first + 1 for first, last in again) / max(1, len(words))
 
 
 def _again(words: list[str]) -> list[Span]:

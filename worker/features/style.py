@@ -82,7 +82,7 @@ def row(text: str, words: Sequence[str], sentences: Sequence[int]) -> list[float
     """The features of one text, its words in small letters, and the words of each sentence."""
     n, counts = max(1, len(words)), Counter(words)
     return [
-        *(sum(counts[word] for word in kind) / n for kind in KINDS),
+        *(sum(map(counts.__getitem__, counts.keys() & kind)) / n for kind in KINDS),
         *_slips(text, n),
         *_sentences(sentences),
         *_variety(words, counts, n),
@@ -111,8 +111,8 @@ def _sentences(lengths: Sequence[int]) -> list[float]:
 
 def _variety(words: Sequence[str], counts: Counter[str], n: int) -> list[float]:
     pairs, triples = list(pairwise(words)), Counter(zip(words, words[1:], words[2:], strict=False))
-    unknown = sum(zipf(word) == 0 for word in counts)
-    again = sum(times for times in triples.values() if times > 1)
+    unknown = len([word for word in counts if zipf(word) == 0])
+    again = sum([times for times in triples.values() if times > 1])
     return [unknown / math.sqrt(n), len(set(pairs)) / max(1, len(pairs)), again / n]
 
 
@@ -123,11 +123,11 @@ def _openings(text: str) -> list[float]:
 
 def _rarity(counts: Counter[str], n: int) -> list[float]:
     known = sorted(z for z in map(zipf, counts) if z > 0) or [0.0]
-    return [known[len(known) // 4], sum(times == 1 for times in counts.values()) / n]
+    return [known[len(known) // 4], list(counts.values()).count(1) / n]
 
 
 def _endings(counts: Counter[str], n: int) -> list[float]:
     return [
-        sum(times for word, times in counts.items() if word.endswith(ending)) / n
+        sum([times for word, times in counts.items() if word.endswith(ending)]) / n
         for ending in (NOUN_ENDINGS, "ly", "ing", "ed")
     ]

@@ -16,7 +16,7 @@ import numpy as np
 
 from worker.features import style
 from worker.features.repeats import once
-from worker.features.words import sentence_lengths, words_of, zipf
+from worker.features.words import sentence_lengths, zipf
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,8 +77,7 @@ def surface(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _row(whole: str) -> list[float]:
-    text, again = once(whole)
-    words = words_of(text)
+    text, words, again = once(whole)
     n, types = max(1, len(words)), set(words)
     sentences = sentence_lengths(text)
     return [
@@ -107,34 +106,35 @@ def _variety(words: list[str], types: set[str], n: int) -> list[float]:
 
 
 def _vocabulary(words: list[str], types: set[str], n: int) -> list[float]:
-    lengths = [len(word) for word in words] or [0]
+    lengths = list(map(len, words)) or [0]
     mean = sum(lengths) / len(lengths)
     sd = math.sqrt(sum((k - mean) ** 2 for k in lengths) / len(lengths))
-    known = [zipf(word) for word in words]
+    common = {word: zipf(word) for word in types}
+    known = [common[word] for word in words]
     return [
         min(mean, 40.0),
         min(sd, 40.0),
-        sum(k > LONG_WORD for k in lengths) / n,
+        len([k for k in lengths if k > LONG_WORD]) / n,
         sum(known) / n,
-        sum(0 < z < RARE_ZIPF for z in known) / n,
-        sum(0 < zipf(word) < UNUSUAL_ZIPF for word in types) / math.sqrt(n),
-        sum(z == 0 for z in known) / n,
+        len([z for z in known if 0 < z < RARE_ZIPF]) / n,
+        len([z for z in common.values() if 0 < z < UNUSUAL_ZIPF]) / math.sqrt(n),
+        known.count(0.0) / n,
     ]
 
 
 def _connectives(words: list[str], types: set[str], n: int) -> list[float]:
-    return [sum(word in CONNECTIVES for word in words) / n, float(len(types & CONNECTIVES))]
+    return [len([word for word in words if word in CONNECTIVES]) / n, float(len(types & CONNECTIVES))]
 
 
 def _marks(text: str, words: list[str], n: int) -> list[float]:
     quotes = sum(text.count(mark) for mark in '"“”')
     counts = (text.count(","), text.count(";") + text.count(":"), text.count("!"), text.count("?"), quotes)
-    return [*(min(count / n, 1.0) for count in counts), sum("'" in word for word in words) / n]
+    return [*(min(count / n, 1.0) for count in counts), len([word for word in words if "'" in word]) / n]
 
 
 def _layout(text: str, words: list[str], sentences: int, n: int) -> list[float]:
     paragraphs = sum(1 for line in text.splitlines() if line.strip()) or 1
-    letters = sum(len(word.replace("'", "")) for word in words)
+    letters = sum(map(len, words)) - sum(word.count("'") for word in words if "'" in word)
     coleman_liau = 0.0588 * 100 * letters / n - 0.296 * 100 * sentences / n - 15.8
     return [math.log(paragraphs), min(25.0, max(-5.0, coleman_liau))]
 
@@ -146,6 +146,6 @@ def _errors(text: str, words: list[str], sentences: int, n: int) -> list[float]:
         min(spacing / n, 1.0),
         min(len(LOWER_AFTER_STOP.findall(text)) / sentences, 1.0),
         len(LONE_I.findall(text)) / n,
-        sum(word in FIRST_PERSON for word in words) / n,
+        len([word for word in words if word in FIRST_PERSON]) / n,
         twice / n,
     ]

@@ -19,7 +19,7 @@ def zipf(word: str) -> float:
 
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters."""
-    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
+    return WORD.findall(text.lower().replace("’", "'"))
 
 
 def sentence_lengths(text: str) -> list[int]:

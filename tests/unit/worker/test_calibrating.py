@@ -83,7 +83,7 @@ def test_a_calibration_is_made_and_scores_its_criterion(database, tenant, rubric
         new = jobs.NewJob(text=TEXTS[3], model="m", device="any", priority="bulk", queue="q")
         job = jobs.submit(session, tenant, session.get_one(Rubric, rubric.id), new).id
     settings = WorkerSettings(database_url=database.settings.database_url)
-    assert Grading(database, marker_of(database, FakeEngine()), settings, "w").chunk([job]) == 1
+    assert Grading(database, marker_of(database, FakeEngine()), settings, "w").chunk([job]).result() == 1
 
 
 def test_a_calibration_has_a_report_of_its_held_out_scores_with_second_rater_and_groups(database, tenant, rubric):
@@ -188,7 +188,7 @@ def test_a_batchs_jobs_go_as_soon_as_its_baseline_is_made_or_has_failed(database
     if state == "used":
         settings = WorkerSettings(database_url=database.settings.database_url)
         reading = Counting()
-        Grading(database, marker_of(database, reading), settings, "w").chunk(ids)
+        Grading(database, marker_of(database, reading), settings, "w").chunk(ids).result()
         assert reading.read == 0  # the calibration's vectors are the jobs'
         with database.session() as session:
             by = {find_job(session, tenant, job).result.scored_by["calibration"] for job in ids}

@@ -67,7 +67,7 @@ def found(database, tenant, job):
 def test_a_chunk_is_claimed_scored_and_written(database, servers, tenant):
     ids = [submit(database, tenant, f"{TEXT} {n}", prompt="Phones?") for n in range(3)]
     work = grading(database, servers, FakeEngine())
-    assert work.chunk(ids) == 3
+    assert work.chunk(ids).result() == 3
     view = found(database, tenant, ids[0])
     assert view.job.state == "succeeded" and view.attempt.batch_size == 3 and view.attempt.engine == "fake"
     assert len(view.result.scores) == 4 and not view.result.degraded
@@ -79,14 +79,14 @@ def test_a_chunk_is_claimed_scored_and_written(database, servers, tenant):
 def test_the_same_message_again_grades_nothing(database, servers, tenant):
     ids = [submit(database, tenant)]
     work = grading(database, servers, FakeEngine())
-    assert (work.chunk(ids), work.chunk(ids)) == (1, 0)
+    assert (work.chunk(ids).result(), work.chunk(ids).result()) == (1, 0)
     assert found(database, tenant, ids[0]).job.attempt == 1
 
 
 def test_one_bad_text_spoils_no_other(database, servers, tenant):
     ids = [submit(database, tenant, t) for t in (TEXT, f"poison {TEXT}", TEXT)]
     strict = submit(database, tenant, f"poison {TEXT}", allow_degraded=False)
-    grading(database, servers, Moody()).chunk([*ids, strict])
+    grading(database, servers, Moody()).chunk([*ids, strict]).result()
     views = [found(database, tenant, job) for job in ids]
     assert [v.job.state for v in views] == ["succeeded"] * 3
     assert [v.result.degraded for v in views] == [False, True, False]
@@ -97,7 +97,7 @@ def test_one_bad_text_spoils_no_other(database, servers, tenant):
 
 def test_without_an_engine_results_are_degraded_or_refused(database, servers, tenant):
     allowed, strict = submit(database, tenant), submit(database, tenant, allow_degraded=False)
-    grading(database, servers, why="the model is not installed").chunk([allowed, strict])
+    grading(database, servers, why="the model is not installed").chunk([allowed, strict]).result()
     assert found(database, tenant, allowed).result.degraded
     error = found(database, tenant, strict).job.error
     assert (error["code"], error["detail"]) == ("model_unavailable", "the model is not installed")
@@ -105,7 +105,7 @@ def test_without_an_engine_results_are_degraded_or_refused(database, servers, te
 
 def test_a_model_without_a_head_never_invents_numbers(database, servers, tenant):
     job = submit(database, tenant)
-    grading(database, servers, FakeEngine(), head=False, why="no head has been fitted").chunk([job])
+    grading(database, servers, FakeEngine(), head=False, why="no head has been fitted").chunk([job]).result()
     view = found(database, tenant, job)
     assert (view.job.state, view.job.error["code"], view.result) == ("failed", "model_unavailable", None)
 
@@ -115,7 +115,7 @@ def test_a_rubric_that_nobody_measures_fails_alone(database, servers, tenant):
         odd = Rubric(tenant_id=tenant, name="odd", version=1, criteria=[{"name": "Humour", "min": 0, "max": 5}])
         session.add(odd)
     jobs_ = [submit(database, tenant, rubric=odd), submit(database, tenant)]
-    grading(database, servers, FakeEngine()).chunk(jobs_)
+    grading(database, servers, FakeEngine()).chunk(jobs_).result()
     assert [found(database, tenant, job).job.state for job in jobs_] == ["failed", "succeeded"]
     assert "Humour" in found(database, tenant, jobs_[0]).job.error["detail"]
 
@@ -127,7 +127,7 @@ def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
 
     job = submit(database, tenant)
     with pytest.raises(KeyboardInterrupt):
-        grading(database, servers, Interrupted()).chunk([job])
+        grading(database, servers, Interrupted()).chunk([job]).result()
     view = found(database, tenant, job)
     assert (view.job.state, view.attempt.outcome) == ("queued", "handed_back")
 
@@ -146,8 +146,8 @@ def test_the_same_text_under_the_same_rubric_is_answered_from_the_first_result(d
     engine = Counting()
     work = grading(database, servers, engine)
     first, again = submit(database, tenant, prompt="Phones?"), submit(database, tenant, prompt="Phones?")
-    work.chunk([first])
-    work.chunk([again])
+    work.chunk([first]).result()
+    work.chunk([again]).result()
     one, two = found(database, tenant, first), found(database, tenant, again)
     assert (one.result.cached, two.result.cached) == (False, True)
     assert (two.result.scores, two.result.overall) == (one.result.scores, one.result.overall)
@@ -158,7 +158,7 @@ def test_the_same_text_under_the_same_rubric_is_answered_from_the_first_result(d
 @pytest.mark.parametrize("other", ["tenant", "prompt", "explain", "text", "setting"])
 def test_a_result_is_not_used_again_for_anything_else(database, servers, tenant, other):
     work = grading(database, servers, FakeEngine())
-    work.chunk([submit(database, tenant, prompt="Phones?")])
+    work.chunk([submit(database, tenant, prompt="Phones?")]).result()
     if other == "tenant":
         with database.session() as session:
             made = Tenant(name=uuid.uuid4().hex)
@@ -169,17 +169,17 @@ def test_a_result_is_not_used_again_for_anything_else(database, servers, tenant,
         work.settings = work.settings.model_copy(update={"reuse": False})
     prompt, explain = "Homework?" if other == "prompt" else "Phones?", other == "explain"
     job = submit(database, tenant, TEXT + "!" if other == "text" else TEXT, prompt=prompt, explain=explain)
-    work.chunk([job])
+    work.chunk([job]).result()
     assert not found(database, tenant, job).result.cached
 
 
 def test_an_erased_job_gives_nothing_to_others(database, servers, tenant):
     work = grading(database, servers, FakeEngine())
     first, again = submit(database, tenant), submit(database, tenant)
-    work.chunk([first])
+    work.chunk([first]).result()
     with database.session() as session:
         erase(session, tenant, first)
-    work.chunk([again])
+    work.chunk([again]).result()
     assert not found(database, tenant, again).result.cached
 
 
@@ -190,13 +190,13 @@ def test_a_regrade_reads_no_text_and_gives_the_same_scores(database, servers, te
         rubric = add_version(session, tenant, "essay", "Phones?", default_rubric(session).criteria)
         session.flush()
     first = submit(database, tenant, "Too short.", rubric=rubric)
-    work.chunk([first])
+    work.chunk([first]).result()
     read = engine.read
     with database.session() as session:
         batch = batches.regrade(session, tenant, rubric, "fake", "t.any.regrade", "t.any.bulk").batch
         again = session.scalars(select(Job.id).where(Job.batch_id == batch.id)).one()
     assert batch.total == 1
-    work.chunk([again])
+    work.chunk([again]).result()
     one, two = found(database, tenant, first), found(database, tenant, again)
     assert engine.read == read
     assert two.result.scores == one.result.scores and not two.result.cached
@@ -206,7 +206,7 @@ def test_a_regrade_reads_no_text_and_gives_the_same_scores(database, servers, te
 def test_an_explained_job_says_which_sentences_counted(database, servers, tenant):
     text = "Phones distract. They help too! " + TEXT
     job = submit(database, tenant, text, explain=True, prompt="Phones?")
-    grading(database, servers, FakeEngine()).chunk([job])
+    grading(database, servers, FakeEngine()).chunk([job]).result()
     for score in found(database, tenant, job).result.scores:
         assert 1 <= len(score["reasons"]) <= 6
         for reason in score["reasons"]:
@@ -219,7 +219,7 @@ def test_an_engine_that_reads_nothing_any_more_counts_as_broken(database, server
     work = grading(database, servers, Moody())
     for _ in range(BROKEN_AFTER):
         assert not work.marker.broken
-        work.chunk([submit(database, tenant, f"poison {TEXT}")])
+        work.chunk([submit(database, tenant, f"poison {TEXT}")]).result()
     assert work.marker.broken
-    work.chunk([submit(database, tenant)])
+    work.chunk([submit(database, tenant)]).result()
     assert not work.marker.broken

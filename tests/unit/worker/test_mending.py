@@ -102,7 +102,7 @@ def grade(child, database, **fields):
         new = jobs.NewJob(text=TEXT, model="m", device="any", priority="bulk", queue="mend.any.bulk", **fields)
         job = jobs.submit(session, tenant.id, default_rubric(session), new).id
         owner = tenant.id
-    child.grade([job], "bulk")
+    child.grade([job], "bulk").result()
     with database.session() as session:
         return find_job(session, owner, job)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from worker.features.repeats import once
 from worker.features.surface import FEATURES, surface
+from worker.features.words import words_of
 
 SENTENCE = "The dog sat on the mat by the door, and slept."
 OTHER = "A cat came in."
@@ -15,16 +16,17 @@ OTHER = "A cat came in."
 
 def test_a_sentence_that_comes_again_is_left_out_with_its_mark():
     # 11 + 4 + 11 + 3 words, of which 11 were said before
-    text, share = once(f"{SENTENCE} {OTHER} {SENTENCE} It was late.")
+    text, _, share = once(f"{SENTENCE} {OTHER} {SENTENCE} It was late.")
     assert text == f"{SENTENCE} {OTHER} It was late." and share == pytest.approx(11 / 29)
 
 
 def test_fewer_than_eight_words_may_come_again():
-    assert once(f"{OTHER} It was late. {OTHER}") == (f"{OTHER} It was late. {OTHER}", 0.0)
+    text = f"{OTHER} It was late. {OTHER}"
+    assert once(text) == (text, words_of(text), 0.0)
 
 
 def test_case_does_not_hide_a_repeat():
-    assert once(f"{SENTENCE} {SENTENCE.upper()}") == (f"{SENTENCE} ", 0.5)
+    assert once(f"{SENTENCE} {SENTENCE.upper()}") == (f"{SENTENCE} ", words_of(SENTENCE), 0.5)
 
 
 def test_padding_with_its_own_sentences_changes_no_count_but_that_of_repeats():
@@ -37,5 +39,6 @@ def test_padding_with_its_own_sentences_changes_no_count_but_that_of_repeats():
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300), st.integers(1, 4))
 def test_any_text_is_cut_only_where_it_repeats_itself(text, times):
-    kept, share = once(text * times)
+    kept, words, share = once(text * times)
     assert 0 <= share < 1 and (share > 0) == (len(kept) < len(text * times))
+    assert words == words_of(kept)

@@ -1,0 +1,107 @@
+"""The client and the command against a real server: what is sent again makes nothing twice, and what failed is shown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+from werkzeug.serving import make_server
+
+from gradeline.cli import commands
+from gradeline.client import Client
+from gradeline.errors import ApiProblem
+from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
+from tests.unit.api.test_failed import problem
+
+
+class Forgetful:
+    """Carries out hand-ins, and loses the first answers."""
+
+    def __init__(self, app) -> None:  # noqa: F811
+        self.app, self.lose, self.asked = app, 0, 0
+
+    def __call__(self, environ, start):
+        self.asked += 1
+        if self.lose == 0:
+            return self.app(environ, start)
+        self.lose -= 1
+        for _ in self.app(environ, lambda *_: None):
+            pass
+        start("503 Service Unavailable", [("Content-Type", "application/problem+json")])
+        return [b'{"code": "unavailable", "detail": "The answer was lost."}']
+
+
+@pytest.fixture
+def forgetful(app) -> Forgetful:  # noqa: F811
+    return Forgetful(app)
+
+
+@pytest.fixture
+def address(forgetful) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, forgetful, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join(timeout=60)
+    server.server_close()
+
+
+@pytest.fixture
+def client(address, make_key) -> Iterator[Client]:  # noqa: F811
+    with Client(address, make_key()) as made:
+        yield made
+
+
+def test_a_hand_in_whose_answer_was_lost_is_sent_again_and_makes_one_job(client, forgetful):
+    forgetful.lose = 2
+    job = client.submit("A text.")
+    assert [each["id"] for each in client.jobs()] == [job["id"]]
+
+
+def test_a_batch_whose_answer_was_lost_is_sent_again_and_makes_one_batch(client, forgetful):
+    forgetful.lose = 1
+    batch = client.submit_batch([{"text": "A text."}, {"text": "Another."}])
+    assert {job["batch_id"] for job in client.jobs()} == {batch["id"]}
+    assert len(list(client.jobs())) == 2
+
+
+def test_two_hand_ins_of_the_same_text_are_two_jobs(client):
+    assert client.submit("A text.")["id"] != client.submit("A text.")["id"]
+
+
+def test_a_text_that_is_refused_is_not_sent_again(client, forgetful):
+    with pytest.raises(ApiProblem) as refused:
+        client.submit("")
+    assert (refused.value.code, forgetful.asked) == ("invalid_request", 1)
+
+
+@pytest.fixture
+def command(client, address):
+    """The command `gradeline`, told where the API is."""
+
+    def command(*arguments: str) -> str:
+        key = client._http.headers["Authorization"].removeprefix("Bearer ")
+        environment = {"GRADELINE_URL": address, "GRADELINE_API_KEY": key, "COLUMNS": "200"}
+        done = CliRunner().invoke(commands, list(arguments), env=environment, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return command
+
+
+def test_the_command_lists_what_failed_with_its_reason_and_queues_it_again(client, command, database):
+    assert "no job has failed" in command("failed")
+    lost, odd = (client.submit("A text.")["id"] for _ in range(2))
+    end_jobs(database, [lost], error=problem("worker_lost"))
+    end_jobs(database, [odd], error=problem("unscorable"))
+    table = command("failed")
+    assert lost in table and odd in table and "It failed with worker_lost." in table
+    assert odd not in command("failed", "--code", "worker_lost")
+    assert command("failed", "--retry", "--code", "worker_lost") == "1 job queued again\n"
+    assert client.get(lost)["state"] == "queued"
+    assert f'"id": "{odd}"' in command("failed", "--json") and lost not in command("failed", "--json")
+    assert command("failed", "--retry", "--limit", "1") == "1 job queued again; there may be more\n"
+    assert command("failed", "--retry") == "0 jobs queued again\n"
