@@ -7,7 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
-from db import baselines, calibrations, jobs, window
+from db import baselines, calibrations, jobs
 from db.worker import forget_gone
 
 log = logging.getLogger(__name__)
@@ -27,13 +27,14 @@ def sweep(dispatch: Dispatch) -> None:
     with dispatch.database.session() as session:
         back = jobs.take_back(session, LOST, settings.max_attempts, settings.backoff_s)
         calibrations.take_back(session, LOST, settings.max_attempts)
-        lost = window.forget_lost(session, settings.redispatch_s)
         forget_gone(session, 60 * settings.live_s)
     with dispatch.database.session() as session:
         baselines.settle(session)  # whose worker died between the calibration's end and this
-    if back or lost:
-        log.warning("taken back: %d jobs of lost workers, %d of lost messages", len(back), lost)
+    if back:
+        log.warning("taken back: %d jobs of lost workers", len(back))
     try:
+        if lost := dispatch.forget_lost():
+            log.warning("taken back: %d jobs of lost messages", lost)
         dispatch.everything()
     except OperationalError as error:
         log.warning("the broker is away, work waits in the database: %s", error)

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -61,14 +62,15 @@ class Child:
         )
         self.heart.start()
         self.mender.start()
+        _look_at_memory(settings.child_memory_mb)
         log.info(
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> int:
+    def grade(self, ids: Sequence[uuid.UUID], queue: str, losses: int | None = None) -> int:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
-            return self.grading.chunk(ids, queue)
+            return self.grading.chunk(ids, queue, losses)
         finally:
             self.dispatcher.wish()
 
@@ -126,6 +128,16 @@ def die_with_parent() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == 1:  # it was gone before we asked
             os._exit(1)
+
+
+def _look_at_memory(most_mb: int) -> None:
+    """Celery ends a child after its chunk when its memory was higher than that at any time, this loading included."""
+    used_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if most_mb and used_mb > most_mb:
+        log.error(
+            "loading the model took %d MB, and a child may have %d: it will be loaded again for every chunk; raise "
+            "GRADELINE_CHILD_MEMORY_MB", used_mb, most_mb,
+        )  # fmt: skip
 
 
 def _introduction(settings: WorkerSettings, name: str, queues: list[str], marker: Marker) -> Beat:

@@ -6,7 +6,6 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from db import jobs
 from db.errors import DatabaseAway
@@ -14,17 +13,10 @@ from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.marking import Marker
 from worker.pace import Pace
+from worker.reasons import counts, reason
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-
-HANDED_BACK = {
-    "type": "urn:gradeline:problem:timed_out",
-    "title": "The attempt took too long",
-    "status": 500,
-    "code": "timed_out",
-    "detail": "The worker could not finish this job in the time that a chunk may take.",
-}
 
 
 class Holding:
@@ -41,7 +33,7 @@ class Grading:
         self.database, self.marker, self.settings, self.name = database, marker, settings, name
         self.holding, self.pace = Holding(), Pace()
 
-    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "") -> int:
+    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "", losses: int | None = None) -> int:
         """Grades those of the jobs that still wait; returns how many results were kept.
 
         A message that is delivered again finds nothing to claim and ends. Whatever is raised, the jobs are not lost:
@@ -50,12 +42,13 @@ class Grading:
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.session() as session:
-            held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
+            scorer = marker.scorer(self.settings.reuse)
+            held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         self.holding.jobs = tuple(held)
         try:
             done = self.write(marker, marker.mark(held)) if held else 0
-        except BaseException:
-            self._hand_back(held)
+        except BaseException as error:
+            self._hand_back(held, error)
             raise
         finally:
             self.holding.jobs = ()
@@ -79,10 +72,10 @@ class Grading:
         with self.database.session() as session:
             return len(jobs.finish(session, finished, marker.model, marker.revision))
 
-    def _hand_back(self, held: Sequence[Claimed]) -> None:
-        error: dict[str, Any] = HANDED_BACK
+    def _hand_back(self, held: Sequence[Claimed], why: BaseException) -> None:
+        most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.hand_back(session, held, error, self.settings.max_attempts, self.settings.backoff_s)
+                jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
         except DatabaseAway:
             log.warning("%d jobs could not be handed back; the sweep takes them when their lease ends", len(held))

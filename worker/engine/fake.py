@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import time
 from collections.abc import Sequence
 
@@ -11,6 +13,10 @@ import numpy as np
 from worker.engine.base import Encoded
 from worker.engine.outputs import Outputs
 
+# What a text may ask for, where it is allowed to.
+KILLED, STARVED, STUCK = "[fault: killed]", "[fault: starved]", "[fault: stuck]"
+STUCK_S = 600.0
+
 
 class FakeEngine:
     """Vectors by a hash of the text, after a set time a text or a call."""
@@ -18,12 +24,14 @@ class FakeEngine:
     name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
     outputs = Outputs()
 
-    def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152) -> None:
-        self.ms_a_text, self.ms_a_call, self.width = ms_a_text, ms_a_call, width
+    def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152, faults: bool = False) -> None:
+        self.ms_a_text, self.ms_a_call, self.width, self.faults = ms_a_text, ms_a_call, width, faults
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The same text always has the same vector; two texts hardly ever share one."""
         began = time.perf_counter()
+        if self.faults:
+            _fail(" ".join(texts))
         vectors = np.zeros((len(texts), self.width), np.float32)
         for n, text in enumerate(texts):
             seed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
@@ -34,3 +42,12 @@ class FakeEngine:
         lengths = np.array([len(text.split()) for text in texts], np.int64)
         spent = (time.perf_counter() - began) * 1000
         return Encoded(vectors, lengths, np.maximum(1, -(-lengths // self.window)), 0.0, spent)
+
+
+def _fail(text: str) -> None:
+    if KILLED in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if STARVED in text:
+        raise MemoryError
+    if STUCK in text:
+        time.sleep(STUCK_S)

@@ -10,7 +10,7 @@ from db.tenant import Tenant
 
 def take(database, queue, size):
     with database.session() as session:
-        return window.take(session, queue, window.room(session, queue, size))
+        return [job.id for job in window.take(session, queue, window.room(session, queue, size))]
 
 
 def test_the_oldest_goes_first_and_only_what_fits(database, submit, queue):

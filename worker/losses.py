@@ -1,0 +1,96 @@
+"""What becomes of the jobs of a chunk that did not end: told apart by how it ended, and given back at once.
+
+A child that can still speak hands its jobs back itself (worker/grading.py). Of one that was killed, the parent does it. Where
+the parent is gone too, the leases end, and any worker's sweep does it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from celery.exceptions import WorkerLostError
+
+from broker.sweep import LOST
+from db import calibrations, jobs, window
+from db.errors import GradelineError
+from db.session import Database
+from worker.reasons import OUT_OF_MEMORY, STOPPED, reason
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+TRIES, PAUSE_S = 5, 1.0
+# The kernel counts here how many processes it has ended for want of memory, containers included.
+VMSTAT = Path("/proc/vmstat")
+
+
+class OutOfMemory:
+    """Tells whether the kernel has killed for want of memory since the last look. Without such a count: never."""
+
+    def __init__(self, file: Path = VMSTAT) -> None:
+        self.file = file
+        self._seen = self._count()
+
+    def __call__(self) -> bool:
+        before, self._seen = self._seen, self._count()
+        return self._seen > before
+
+    def _count(self) -> int:
+        try:
+            lines = self.file.read_text().splitlines()
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+class Losses:
+    """The parent's part: gives jobs back for children that can't."""
+
+    def __init__(self, database: Database, settings: WorkerSettings, name: str) -> None:
+        self.database, self.settings, self.name = database, settings, name
+        self._starved = OutOfMemory()
+
+    def of_child(self, ids: Sequence[uuid.UUID], error: BaseException) -> threading.Thread:
+        """Gives back what a killed child held, in a thread: the parent's loop must not wait for the database."""
+        why = reason(error)
+        if isinstance(error, WorkerLostError):
+            # Persons send SIGKILL, too; the kernel's count tells whether it was short of memory in the same seconds.
+            why = OUT_OF_MEMORY if "SIGKILL" in str(error) and self._starved() else LOST
+        log.warning("a child was lost over %d jobs: %s", len(ids), why["code"])
+        thread = threading.Thread(target=self._insist, args=(lambda: self._give_back(ids, why, True),), daemon=True)
+        thread.start()
+        return thread
+
+    def of_worker(self) -> None:
+        """Gives back everything that this worker holds: it was told to stop, and its grace is over."""
+        try:
+            self._give_back(None, STOPPED, False)
+        except GradelineError:
+            log.warning("the database is away; what this worker holds returns when its leases end")
+
+    def _insist(self, duty: Callable[[], None]) -> None:
+        for _ in range(TRIES):
+            try:
+                return duty()
+            except GradelineError:
+                time.sleep(PAUSE_S)
+        log.warning("the database is away; the jobs of a lost child return when their leases end")
+        return None
+
+    def _give_back(self, ids: Sequence[uuid.UUID] | None, why: dict[str, Any], counted: bool) -> None:
+        most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
+        try:
+            with self.database.session() as session:
+                jobs.take_from(session, self.name, ids, why, most, backoff_s, counted)
+                if ids is None:
+                    calibrations.release(session, self.name)
+                else:
+                    window.put_back(session, ids)  # what it was sent and had not begun
+        finally:
+            self.database.close()  # the parent needs none between two losses
