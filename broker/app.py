@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import ChannelError, OperationalError
+from kombu.exceptions import OperationalError
 
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
@@ -81,18 +81,19 @@ def count_messages(app: Celery, queue: str) -> int:
     """How many messages wait in a queue of the broker. OperationalError when it is away."""
     with app.pool.acquire(block=True, timeout=5) as connection:
         try:
-            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
-        except ChannelError:
-            return 0  # Redis knows no empty queues
+            # Not `passive`: kombu would look for the key without its prefix, and find none.
+            return int(_queue(queue)(connection.default_channel).queue_declare().message_count)
         except connection.connection_errors as error:
             raise OperationalError(str(error)) from error
 
 
 def listen(app: Celery, settings: BrokerSettings, device: str) -> None:
     """Makes a worker of a device (cpu or gpu) consume its queues, interactive first."""
-    app.conf.task_queues = [
-        Queue(name, Exchange(name), routing_key=name) for name in consumed_by(settings.own_model, device)
-    ]
+    app.conf.task_queues = [_queue(name) for name in consumed_by(settings.own_model, device)]
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)
 
 
 def __getattr__(name: str) -> Celery:

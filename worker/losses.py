@@ -7,10 +7,8 @@ the parent is gone too, the leases end, and any worker's sweep does it.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-TRIES, PAUSE_S = 5, 1.0
 # The kernel counts here how many processes it has ended for want of memory, containers included.
 VMSTAT = Path("/proc/vmstat")
 
@@ -56,32 +53,22 @@ class Losses:
         self.database, self.settings, self.name = database, settings, name
         self._starved = OutOfMemory()
 
-    def of_child(self, ids: Sequence[uuid.UUID], error: BaseException) -> threading.Thread:
-        """Gives back what a killed child held, in a thread: the parent's loop must not wait for the database."""
+    def of_child(self, ids: Sequence[uuid.UUID], error: BaseException) -> None:
+        """Gives back what a killed child held.
+
+        The parent's loop waits for it, not longer than for a connection and a statement: the next child is forked right
+        afterwards, and a thread that held a lock at that moment would leave it held in the child for ever.
+        """
         why = reason(error)
         if isinstance(error, WorkerLostError):
             # Persons send SIGKILL, too; the kernel's count tells whether it was short of memory in the same seconds.
             why = OUT_OF_MEMORY if "SIGKILL" in str(error) and self._starved() else LOST
         log.warning("a child was lost over %d jobs: %s", len(ids), why["code"])
-        thread = threading.Thread(target=self._insist, args=(lambda: self._give_back(ids, why, True),), daemon=True)
-        thread.start()
-        return thread
+        self._give_back(ids, why, True)
 
     def of_worker(self) -> None:
         """Gives back everything that this worker holds: it was told to stop, and its grace is over."""
-        try:
-            self._give_back(None, STOPPED, False)
-        except GradelineError:
-            log.warning("the database is away; what this worker holds returns when its leases end")
-
-    def _insist(self, duty: Callable[[], None]) -> None:
-        for _ in range(TRIES):
-            try:
-                return duty()
-            except GradelineError:
-                time.sleep(PAUSE_S)
-        log.warning("the database is away; the jobs of a lost child return when their leases end")
-        return None
+        self._give_back(None, STOPPED, False)
 
     def _give_back(self, ids: Sequence[uuid.UUID] | None, why: dict[str, Any], counted: bool) -> None:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
@@ -92,5 +79,7 @@ class Losses:
                     calibrations.release(session, self.name)
                 else:
                     window.put_back(session, ids)  # what it was sent and had not begun
+        except GradelineError:
+            log.warning("the database is away; these jobs return when their leases end")
         finally:
             self.database.close()  # the parent needs none between two losses

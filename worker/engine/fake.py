@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -14,7 +15,8 @@ from worker.engine.base import Encoded
 from worker.engine.outputs import Outputs
 
 # What a text may ask for, where it is allowed to.
-KILLED, STARVED, STUCK = "[fault: killed]", "[fault: starved]", "[fault: stuck]"
+KILLED, STARVED = "[fault: killed]", "[fault: starved]"
+STUCK, OBSTINATE = "[fault: stuck]", "[fault: obstinate]"
 STUCK_S = 600.0
 
 
@@ -51,3 +53,6 @@ def _fail(text: str) -> None:
         raise MemoryError
     if STUCK in text:
         time.sleep(STUCK_S)
+    while OBSTINATE in text:  # as code that never returns to Python
+        with contextlib.suppress(BaseException):
+            time.sleep(STUCK_S)
