@@ -66,6 +66,7 @@ class Process:
 
     def received(self, **_: Any) -> None:
         self.watchdog.heard()
+        self.losses.out_of_memory.look()
 
     def failed(self, sender: Any, args: Any, exception: BaseException, **_: Any) -> None:
         """In the parent: a child was killed, by its time limit, the kernel or whoever. It could hand nothing back."""

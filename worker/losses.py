@@ -32,11 +32,14 @@ class OutOfMemory:
 
     def __init__(self, file: Path = VMSTAT) -> None:
         self.file = file
+        self.look()
+
+    def look(self) -> None:
+        """What was before does not count."""
         self._seen = self._count()
 
-    def __call__(self) -> bool:
-        before, self._seen = self._seen, self._count()
-        return self._seen > before
+    def happened(self) -> bool:
+        return self._count() > self._seen
 
     def _count(self) -> int:
         try:
@@ -51,7 +54,7 @@ class Losses:
 
     def __init__(self, database: Database, settings: WorkerSettings, name: str) -> None:
         self.database, self.settings, self.name = database, settings, name
-        self._starved = OutOfMemory()
+        self.out_of_memory = OutOfMemory()
 
     def of_child(self, ids: Sequence[uuid.UUID], error: BaseException) -> None:
         """Gives back what a killed child held.
@@ -61,8 +64,8 @@ class Losses:
         """
         why = reason(error)
         if isinstance(error, WorkerLostError):
-            # Persons send SIGKILL, too; the kernel's count tells whether it was short of memory in the same seconds.
-            why = OUT_OF_MEMORY if "SIGKILL" in str(error) and self._starved() else LOST
+            # Persons send SIGKILL, too; the kernel's count tells whether it was short of memory since the last message came.
+            why = OUT_OF_MEMORY if "SIGKILL" in str(error) and self.out_of_memory.happened() else LOST
         log.warning("a child was lost over %d jobs: %s", len(ids), why["code"])
         self._give_back(ids, why, True)
 

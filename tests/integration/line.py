@@ -210,8 +210,13 @@ class Line:
         with self.database.session() as session:
             return session.scalar(select(func.count()).where(Result.job_id.in_(ids))) or 0
 
+    def count(self, ids: Sequence[uuid.UUID], *states: str) -> int:
+        with self.database.session() as session:
+            among = select(func.count()).where(Job.id.in_(ids), Job.state.in_(states))
+            return session.scalar(among) or 0
+
     def await_states(self, ids: Sequence[uuid.UUID], *states: str, seconds: float = PATIENCE_S) -> None:
-        await_true(f"{len(ids)} jobs are {states}", lambda: set(self.states(ids)) <= set(states), seconds)
+        await_true(f"{len(ids)} jobs are {states}", lambda: self.count(ids, *states) == len(ids), seconds)
 
     def dismiss(self) -> None:
         """Ends the workers of a test."""

@@ -46,6 +46,29 @@ def test_a_lost_message_is_sent_again_after_its_time(database, submit, queue):
     assert take(database, queue, 2) == ids
 
 
+def test_jobs_are_taken_with_how_often_they_were_lost(database, submit, queue):
+    once, never = submit(), submit()
+    with database.session() as session:
+        jobs.claim(session, [once], "w", 0)
+    with database.session() as session:
+        jobs.take_back(session, {}, 3, 0)
+    with database.session() as session:
+        assert window.take(session, queue, 5) == [(once, 1), (never, 0)]
+
+
+def test_messages_of_one_queue_are_lost_and_those_of_others_are_not(database, submit, queue):
+    ids = [submit()]
+    take(database, queue, 2)
+    with database.session() as session:
+        assert queue in window.stale_queues(session, 0) and queue not in window.stale_queues(session, 3600)
+        window.forget_lost(session, 0, "another queue")
+    assert take(database, queue, 2) == []
+    with database.session() as session:
+        window.forget_lost(session, 0, queue)
+        assert queue not in window.stale_queues(session, 0)
+    assert take(database, queue, 2) == ids
+
+
 def test_a_tenant_with_much_work_delays_another_by_a_turn_at_most(database, submit, queue):
     for _ in range(20):
         submit()
