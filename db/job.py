@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,7 +50,8 @@ class Job(Base):
     priority: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="queued")
     held: Mapped[bool] = mapped_column(server_default="false")  # until its batch's baseline is made, or is given up
-    attempt: Mapped[int] = mapped_column(server_default="0")
+    attempt: Mapped[int] = mapped_column(server_default="0")  # of all runs: the guard of every write
+    losses: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # runs since it was queued that ended badly
     allow_degraded: Mapped[bool] = mapped_column(server_default="true")
     explain: Mapped[bool] = mapped_column(server_default="false")
     external_id: Mapped[str | None]
