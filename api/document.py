@@ -11,6 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin
 
 from api.idempotency import HEADER, LONGEST, REPLAYED
+from api.legacy import BODIES
 from api.problems import Problem
 
 # Routes that make something once for each key.
@@ -44,6 +45,12 @@ def document(app: OpenAPI) -> dict[str, Any]:
             _mend(operation["responses"])
     for path in ONCE:
         _once(made["paths"][path]["post"])
+    for path, model in BODIES.items():
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["paths"][path]["post"]["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}},
+        }
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )
@@ -72,7 +79,8 @@ def _once(operation: dict[str, Any]) -> None:
 
 
 def _is_ready(content: dict[str, Any]) -> bool:
-    return str(content["application/json"]["schema"].get("$ref", "")).endswith("/Ready")
+    """Whether the route has a form of its own for what went wrong."""
+    return str(content["application/json"]["schema"].get("$ref", "")).endswith(("/Ready", "/OldHealth", "/OldError"))
 
 
 def _only_from_here(response: Response) -> Response:
