@@ -7,7 +7,20 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import audit, auth, batches, browsers, document, jobs, legacy, metrics, problems, reports, requests
+from api import (
+    agreement,
+    audit,
+    auth,
+    batches,
+    browsers,
+    document,
+    jobs,
+    legacy,
+    metrics,
+    problems,
+    requests,
+    reviews,
+)
 from api.auth import Keys
 from api.intake import Intake
 from api.limits import Limits
@@ -55,8 +68,9 @@ def create_app(settings: ApiSettings) -> Flask:
     auth.install(app)
     browsers.install(app, settings)
     app.register_api(jobs.routes)
+    app.register_api(reviews.routes)
     app.register_api(batches.routes)
-    app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
+    app.register_api(agreement.routes)  # with those of rubrics, calibrations, regrades and reports
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system
     app.register_api(legacy.routes)

@@ -27,6 +27,10 @@ class IllegalMove(GradelineError):
     """Raised when a job in its present state can't do what was asked of it."""
 
 
+class LeaseGone(GradelineError):
+    """Raised when a lease on a review ran out, or is somebody else's."""
+
+
 class BadCursor(GradelineError):
     """Raised when a list cursor was not made by this API."""
 

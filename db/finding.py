@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, text
@@ -60,6 +61,12 @@ def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobVi
     if row is None:
         raise JobNotFound("there is no job with this id")
     return JobView(row[0], row[1], row[2], row[3])
+
+
+def views_of(session: Session, tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[JobView]:
+    """Those of a tenant's jobs with these ids, in no order."""
+    rows = session.execute(_views().where(Job.id.in_(ids), Job.tenant_id == tenant_id)).all() if ids else []
+    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 OPEN = text("""
