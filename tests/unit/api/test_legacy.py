@@ -15,6 +15,7 @@ from db.job import Job
 from db.jobs import Finished
 from db.tenant import default_tenant
 from db.worker import Worker
+from gradeline.stack.home import free_port
 from tests.unit.db.test_jobs import LOST, RESULT
 
 LEVELS = {"Structure": "Excellent", "Clarity": "Good", "Relevance": "Fair", "Academic_Writing": "Poor"}
@@ -146,6 +147,14 @@ def test_elsewhere_than_on_loopback_a_key_is_needed_unless_the_operator_says_oth
     assert send(serve(legacy_open=False), body).status_code == 401
     proxied = {"X-Forwarded-For": "198.51.100.7"}
     assert send(serve(), body, **proxied).status_code == 401  # a proxy on this machine lets others in
+
+
+def test_without_a_database_it_is_unhealthy_and_says_so_in_the_old_form(serve):
+    http = serve(database_url=f"postgresql://x:y@127.0.0.1:{free_port()}/z")
+    assert (http.get("/health").status_code, http.get("/health").json["status"]) == (503, "unhealthy")
+    answer = send(http, {"student_submission": "a"})
+    assert (answer.status_code, set(answer.json), answer.json["status"]) == (503, {"error", "status"}, "error")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_with_a_key_the_job_is_the_keys_tenants(serve, make_key, database):
