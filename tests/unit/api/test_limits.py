@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -62,6 +63,30 @@ def test_processes_count_together(serve):
     first = serve(rate_read=2)
     second = Api(serve(rate_read=2).http, first.key)
     assert [each("GET", "/v1/jobs").status_code for each in (first, second, first)] == [200, 200, 429]
+
+
+def test_of_a_large_quota_nobody_gets_more_and_who_asks_alone_gets_nearly_all(serve):
+    first = serve(rate_read=1000)
+    second = Api(serve(rate_read=1000).http, first.key)
+    second("GET", "/v1/jobs/x")  # takes a block of 5 and uses one of it
+    codes = [first("GET", "/v1/jobs/x").status_code for _ in range(1010)]
+    assert codes[:995] == [404] * 995 and codes[995:] == [429] * 15
+    assert [second("GET", "/v1/jobs/x").status_code for _ in range(6)] == [404] * 4 + [429] * 2
+
+
+def test_threads_of_one_process_take_no_more_than_there_is(serve):
+    api, codes = serve(rate_read=300), []
+
+    def ask():
+        mine = Api(api.http.application.test_client(), api.key)
+        codes.extend(mine("GET", "/v1/jobs/x").status_code for _ in range(60))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert len(codes) == 480 and 290 <= codes.count(404) <= 300
 
 
 def test_without_a_limit_nothing_is_counted_and_nothing_is_said(serve):
