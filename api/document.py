@@ -16,6 +16,12 @@ from api.problems import Problem
 
 # Routes that make something once for each key.
 ONCE = ("/v1/jobs", "/v1/batches")
+# Routes that change only what the caller has read.
+GUARDED = ("/v1/jobs/{job_id}/review",)
+IF_MATCH = {
+    "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "the `ETag` of the job as it was read: 412 when it has changed since",
+}  # fmt: skip
 
 
 def install(app: OpenAPI) -> None:
@@ -45,6 +51,8 @@ def document(app: OpenAPI) -> dict[str, Any]:
             _mend(operation["responses"])
     for path in ONCE:
         _once(made["paths"][path]["post"])
+    for path in GUARDED:
+        made["paths"][path]["put"].setdefault("parameters", []).append(IF_MATCH)
     for path, model in BODIES.items():
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         made["paths"][path]["post"]["requestBody"] = {

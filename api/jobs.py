@@ -37,9 +37,10 @@ WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     401: Problem,
     403: Problem,
     404: Problem,
+    429: Problem,
     503: Problem,
 }
-SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, 429: Problem, **WRONG}
+SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, **WRONG}
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
 
 

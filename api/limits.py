@@ -83,9 +83,8 @@ class Limits:
         while block := self._block(name, quota):
             with self._lock:
                 block.mine -= 1
-                if (
-                    block.mine >= 0 or block.others == 0
-                ):  # or else another thread took the last one: take the next block
+                # Otherwise another thread took the last one of this block, and there are more.
+                if block.mine >= 0 or block.others == 0:
                     return block, block.mine
         return None
 

@@ -278,3 +278,9 @@ def test_reviews_teach_a_rubric_in_one_call(api, graded, database):
         assert sorted(map(float, found)) == [1, 2, 3, 4, 5, 6, 7, 8, 50, 51, 99]
     api("DELETE", f"/v1/jobs/{jobs[3]}")
     assert api("POST", "/v1/rubrics/taught/calibrations", json={"from": "reviews"}).json["examples"] == 10
+
+
+def test_the_document_names_the_guard(app):
+    operation = app.test_client().get("/openapi.json").json["paths"]["/v1/jobs/{job_id}/review"]["put"]
+    assert "If-Match" in {parameter["name"] for parameter in operation["parameters"]}
+    assert {"409", "412", "422", "429"} <= set(operation["responses"])
