@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from broker.old_names import OldNames
 from db.settings import DatabaseSettings
 
 EMBEDDED_MODEL = "all-MiniLM-L6-v2"
@@ -55,6 +57,13 @@ class BrokerSettings(DatabaseSettings):
         0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
     )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and after it the old names in it."""
+        return (*sources, named["init_settings"], named["env_settings"], OldNames(settings_cls))
 
     @field_validator("models")
     @classmethod

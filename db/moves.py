@@ -85,12 +85,14 @@ WITH item AS (
         scores jsonb, overall jsonb, advisories jsonb, scored_by jsonb, degraded boolean, review_reasons text[],
         topic float8[], cached boolean)
 ), held AS (
-    SELECT j.id, j.submission_id, j.worker, j.started_at, j.created_at, j.retry_at, i.*
+    SELECT j.id, j.tenant_id, j.submission_id, j.worker, j.started_at, j.created_at, j.retry_at, i.*
     FROM job j JOIN item i ON j.id = i.job_id AND j.attempt = i.attempt
     WHERE j.state = 'running' ORDER BY j.id FOR UPDATE OF j
 ), kept AS (
-    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached)
-    SELECT id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, coalesce(cached, false)
+    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached,
+        tenant_id)
+    SELECT id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, coalesce(cached, false),
+        tenant_id
     FROM held WHERE scores IS NOT NULL
     ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, scores = excluded.scores, overall = excluded.overall,
         advisories = excluded.advisories, scored_by = excluded.scored_by, degraded = excluded.degraded,

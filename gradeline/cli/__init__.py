@@ -10,6 +10,7 @@ from gradeline.cli.backup import backup, restore
 from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
+from gradeline.cli.keys import keys, tenants
 from gradeline.cli.running import logs, scale, status
 from gradeline.cli.stack import down, up
 from gradeline.errors import ClientError
@@ -24,7 +25,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, backup, restore, grade, failed, heads):
+for command in (up, down, status, logs, scale, backup, restore, grade, failed, heads, keys, tenants):
     commands.add_command(command)
 
 

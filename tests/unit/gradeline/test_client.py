@@ -14,6 +14,7 @@ from gradeline.client import Client
 from gradeline.errors import ApiProblem
 from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
 from tests.unit.api.test_failed import problem
+from tests.unit.api.test_reviews import result
 
 
 class Forgetful:
@@ -105,3 +106,16 @@ def test_the_command_lists_what_failed_with_its_reason_and_queues_it_again(clien
     assert f'"id": "{odd}"' in command("failed", "--json") and lost not in command("failed", "--json")
     assert command("failed", "--retry", "--limit", "1") == "1 job queued again; there may be more\n"
     assert command("failed", "--retry") == "0 jobs queued again\n"
+
+
+def test_a_person_reviews_through_the_client(client, database):
+    job = client.submit("a")["id"]
+    end_jobs(database, [job], result())
+    assert client.next_review()["job"]["id"] == job
+    assert client.review(job, {"Structure": 70}, comment="Fine.")["review"]["scores"] == {"Structure": 70}
+    with pytest.raises(ApiProblem, match="changed") as refused:
+        client.review(job, {"Structure": 60}, tag='"old"')
+    assert refused.value.code == "precondition_failed"
+    assert client.next_review() == {"lease": None, "job": None}
+    client.appeal(job, "Please look again.")
+    assert client.next_review()["job"]["id"] == job
