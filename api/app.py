@@ -7,12 +7,13 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import audit, batches, document, jobs, metrics, problems, reports, requests
+from api import audit, batches, document, events, jobs, metrics, problems, reports, requests
 from api.auth import Keys
 from api.intake import Intake
 from api.problems import Problem, field_errors, problem
 from api.services import Services
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.app import make_app
 from broker.dispatch import Dispatch, Dispatcher
@@ -39,13 +40,22 @@ def create_app(settings: ApiSettings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     database, celery = Database(settings), make_app(settings)
     dispatcher = Dispatcher(Dispatch(database, celery, settings))
+    wakeup = Wakeup(database, settings.waiters)
     app.extensions["gradeline"] = Services(
-        settings, database, celery, dispatcher, Keys(database), Wakeup(database, settings.waiters), Intake(settings)
+        settings,
+        database,
+        celery,
+        dispatcher,
+        Keys(database),
+        wakeup,
+        Intake(settings),
+        Streams(database, wakeup, settings),
     )
     requests.install(app)
     problems.install(app)
     app.register_api(jobs.routes)
     app.register_api(batches.routes)
+    app.register_api(events.routes)
     app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system

@@ -9,6 +9,7 @@ from celery import Celery
 from api.auth import Keys
 from api.intake import Intake
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.dispatch import Dispatcher
 from db.session import Database
@@ -25,3 +26,4 @@ class Services:
     keys: Keys
     wakeup: Wakeup
     intake: Intake
+    streams: Streams

@@ -23,4 +23,11 @@ class ApiSettings(BrokerSettings):
     most_waiting_tenant: int = Field(0, ge=0, description="texts of one tenant that may wait at once; 0: any number")
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")
+    streams: int = Field(1000, ge=0, le=100_000, description="event streams that one process holds open at once")
+    stream_heartbeat_s: float = Field(15.0, gt=0, le=600, description="seconds of silence after which a stream says so")
+    stream_most_s: float = Field(
+        3600.0,
+        gt=0,
+        description="seconds after which a stream is ended; its client asks again, and its key is looked at",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.errors import BadCursor, JobNotFound
@@ -60,6 +61,12 @@ def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobVi
     if row is None:
         raise JobNotFound("there is no job with this id")
     return JobView(row[0], row[1], row[2], row[3])
+
+
+def find_jobs(session: Session, owned: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> list[JobView]:
+    """Jobs by tenant and id, in no order; those that are not there are left out."""
+    rows = session.execute(_views().where(tuple_(Job.tenant_id, Job.id).in_(owned))).all()
+    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def list_jobs(

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,6 +22,7 @@ from db import jobs
 from db.jobs import Finished
 from db.session import Database
 from db.tenant import SCOPES, Tenant, create_key
+from gradeline.stack.home import free_port
 from tests.conftest import Servers
 
 MakeKey = Callable[..., str]
@@ -74,3 +80,40 @@ def end_jobs(
         with database.session() as session:
             held = jobs.claim(session, sorted(left), "w", 60)
             left -= jobs.finish(session, [Finished(h.id, h.attempt, {}, result, error) for h in held], "m", "r")
+
+
+@dataclass(frozen=True)
+class Served:
+    """The API as it is really served: gunicorn in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def worker(self) -> psutil.Process:
+        return psutil.Process(self.process.pid).children()[0]
+
+
+@pytest.fixture
+def serve(servers: Servers) -> Iterator[Callable[..., Served]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def serve(**settings: object) -> Served:
+        port = free_port()
+        own = {f"GRADELINE_{name}".upper(): str(value) for name, value in settings.items()}
+        own |= {"GRADELINE_PORT": str(port), "DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+        started.append(subprocess.Popen([sys.executable, "-m", "api"], env={**os.environ, **own}))
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{url}/healthz", timeout=10).raise_for_status()
+                return Served(url, started[-1])
+            except httpx.TransportError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    yield serve
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(timeout=60)
