@@ -7,7 +7,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import audit, batches, document, events, jobs, metrics, problems, reports, requests
+from api import audit, batches, document, events, jobs, metrics, problems, reports, requests, webhooks
 from api.auth import Keys
 from api.intake import Intake
 from api.problems import Problem, field_errors, problem
@@ -56,6 +56,7 @@ def create_app(settings: ApiSettings) -> Flask:
     app.register_api(jobs.routes)
     app.register_api(batches.routes)
     app.register_api(events.routes)
+    app.register_api(webhooks.routes)
     app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system

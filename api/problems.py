@@ -37,6 +37,7 @@ CODES: dict[type[Exception], str] = {
     db.JobNotFound: "not_found",
     db.BatchNotFound: "not_found",
     db.CalibrationNotFound: "not_found",
+    db.DeliveryNotFound: "not_found",
     db.IllegalMove: "conflict",
     db.KeyMismatch: "idempotency_mismatch",
     db.KeyInFlight: "idempotency_in_flight",

@@ -79,11 +79,13 @@ class BatchView:
 def submit(
     session: Session, tenant_id: uuid.UUID, rubric: Rubric, manner: Manner, rows: Sequence[NewRow],
     metadata: Mapping[str, Any], baseline: Literal["auto", "none"], baseline_queue: str,
+    callback_url: str | None = None,
 ) -> BatchView:  # fmt: skip
     """Writes a batch with its submissions and jobs in the caller's transaction, and asks for its baseline."""
     batch = Batch(
-        tenant_id=tenant_id, rubric_id=rubric.id, total=len(rows), metadata_=dict(metadata), baseline_mode=baseline
-    )
+        tenant_id=tenant_id, rubric_id=rubric.id, total=len(rows), metadata_=dict(metadata), baseline_mode=baseline,
+        callback_url=callback_url,
+    )  # fmt: skip
     wanted = baseline == "auto"
     if wanted and (why := baselines.objection(session, rubric, len(rows))):
         wanted, batch.baseline_state, batch.baseline_reason = False, "skipped", why

@@ -6,7 +6,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -117,3 +120,58 @@ def serve(servers: Servers) -> Iterator[Callable[..., Served]]:
         process.terminate()
     for process in started:
         process.wait(timeout=60)
+
+
+@dataclass
+class Endpoint:
+    """A real HTTP server that is told of ends; it gives the answers in `says`, and then 204."""
+
+    url: str = ""
+    says: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    slow_s: float = 0.0
+    longest: bytes = b""  # of a body of its answer, again and again, until nobody reads it
+
+
+@contextmanager
+def listening() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            endpoint.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            endpoint.paths.append(self.path)
+            time.sleep(endpoint.slow_s)
+            status, headers = endpoint.says.pop(0) if endpoint.says else (204, {})
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                while endpoint.longest:
+                    self.wfile.write(endpoint.longest)
+            except OSError:
+                pass
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    endpoint.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with listening() as endpoint:
+        yield endpoint
