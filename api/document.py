@@ -15,6 +15,43 @@ from api.problems import Problem
 
 # Routes that make something once for each key.
 ONCE = ("/v1/jobs", "/v1/batches")
+FOLLOWED = ("/v1/jobs/{job_id}/events", "/v1/batches/{batch_id}/events")
+TEXT = {"type": "string"}
+# What a `callback_url` gets.
+WEBHOOK: dict[str, Any] = {
+    "tags": ["Webhooks"],
+    "summary": "A job or a batch has ended",
+    "description": "Signed as Standard Webhooks say. `data` has ids and the state, or all when the endpoint is set to `full`.",
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "schema": TEXT}
+        for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    ],
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "timestamp", "data"],
+                    "properties": {
+                        "type": {
+                            "enum": [
+                                *("job.succeeded", "job.failed", "job.cancelled"),
+                                *("batch.finished", "batch.cancelled"),
+                            ]
+                        },
+                        "timestamp": {"type": "string", "format": "date-time"},
+                        "data": {
+                            "type": "object",
+                            "required": ["id", "state"],
+                            "properties": {"id": TEXT, "state": TEXT},
+                        },
+                    },
+                }
+            }
+        }
+    },
+    "responses": {"2XX": {"description": "taken"}, "410": {"description": "nothing more to this address"}},
+}
 
 
 def install(app: OpenAPI) -> None:
@@ -44,6 +81,11 @@ def document(app: OpenAPI) -> dict[str, Any]:
             _mend(operation["responses"])
     for path in ONCE:
         _once(made["paths"][path]["post"])
+    for path in FOLLOWED:
+        says = "the id of the last event that came: states that were seen are not told again"
+        header = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
+        made["paths"][path]["get"].setdefault("parameters", []).append({**header, "description": says})
+    made["webhooks"] = {"ended": {"post": WEBHOOK}}
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )

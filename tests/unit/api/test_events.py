@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from db import jobs
+from gradeline.client import Client
+from gradeline.errors import ApiProblem
 from tests.unit.api.conftest import end_jobs
 from tests.unit.db.test_jobs import RESULT
 
@@ -201,6 +203,25 @@ def test_a_job_that_is_erased_ends_its_stream(caller, database):
         assert http.delete(f"/v1/jobs/{job}").status_code == 204
         *_, (_, last) = events_of(response)
     assert last["state"] == "cancelled" and last["erased_at"]
+
+
+def test_the_client_follows_jobs_and_batches_and_takes_up_streams_that_end(serve, make_key, database):
+    with Client(serve(stream_heartbeat_s=0.1, stream_most_s=0.3).url, make_key()) as client:
+        job = client.submit("A text to follow.")
+        states = []
+        for body in client.events(job):
+            states.append(body["state"])
+            if states == ["queued"]:
+                time.sleep(1)  # the stream ends meanwhile
+                end_jobs(database, [job["id"]], RESULT)
+        assert states[0] == "queued" and states[-1] == "succeeded"
+        assert [body["state"] for body in client.events(job)] == ["succeeded"]
+        batch = client.submit_batch([{"text": "One."}, {"text": "Two."}])
+        client.cancel_batch(batch["id"])
+        [last] = client.events(batch)
+        assert last["state"] == "cancelled" and last["counts"]["cancelled"] == 2
+        with pytest.raises(ApiProblem):
+            list(client.events({"id": str(uuid.uuid4())}))
 
 
 def test_a_server_that_cannot_hand_over_ends_the_stream_after_its_first_event(api):
