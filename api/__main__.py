@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import resource
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
+from api.handing_over import Worker
 from api.settings import ApiSettings
 
 GRACE_S = 10
+# Files of a process beside its streams: gunicorn's connections, the database's, logs.
+FILES = 1500
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -26,8 +30,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{self.settings.host}:{self.settings.port}",
             "workers": self.settings.api_processes,
             "threads": self.settings.api_threads,
-            # Threads, because a request that waits for its job must not hold a process.
-            "worker_class": "gthread",
+            # Threads, because a request that waits for its job must not hold a process; event streams leave them.
+            "worker_class": Worker,
             "timeout": max(60, int(self.settings.wait_max_s) + 30),
             "graceful_timeout": GRACE_S,
             "keepalive": 15,
@@ -44,9 +48,18 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return self.app
 
 
+def allow_files(count: int) -> None:
+    """Each connection is an open file, and shells allow a thousand; more, if the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def main() -> None:
     settings = ApiSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    allow_files(settings.streams + FILES)
     Server(create_app(settings), settings).run()
 
 

@@ -14,12 +14,14 @@ from api import (
     batches,
     browsers,
     document,
+    events,
     jobs,
     legacy,
     metrics,
     problems,
     requests,
     reviews,
+    webhooks,
 )
 from api.auth import Keys
 from api.intake import Intake
@@ -27,6 +29,7 @@ from api.limits import Limits
 from api.problems import Problem, field_errors, problem
 from api.services import Services
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.app import make_app
 from broker.dispatch import Dispatch, Dispatcher
@@ -53,15 +56,17 @@ def create_app(settings: ApiSettings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     database, celery = Database(settings), make_app(settings)
     dispatcher = Dispatcher(Dispatch(database, celery, settings))
+    wakeup = Wakeup(database, settings.waiters)
     app.extensions["gradeline"] = Services(
         settings,
         database,
         celery,
         dispatcher,
         Keys(database),
-        Wakeup(database, settings.waiters),
+        wakeup,
         Intake(settings),
         Limits(settings),
+        Streams(database, wakeup, settings),
     )
     requests.install(app)
     problems.install(app)
@@ -70,6 +75,8 @@ def create_app(settings: ApiSettings) -> Flask:
     app.register_api(jobs.routes)
     app.register_api(reviews.routes)
     app.register_api(batches.routes)
+    app.register_api(events.routes)
+    app.register_api(webhooks.routes)
     app.register_api(agreement.routes)  # with those of rubrics, calibrations, regrades and reports
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system

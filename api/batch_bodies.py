@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from api.fields import STRICT, AssignmentPrompt, Device, Metadata, ShortText, Text
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, ShortText, Text
 from api.rubric_bodies import InlineRubric
 from api.schemas import RubricRef
 
@@ -41,6 +41,7 @@ class NewBatchBody(BaseModel):
         description="auto: when the rubric has no active calibration, one is made from the batch's own submissions first, "
         "activated, and grades them and whatever comes later; the rubric must be one of your own",
     )
+    callback_url: CallbackUrl | None = Field(None, description="gets a `POST` when the last job ends: see Webhooks")
     metadata: Metadata = Field(default_factory=dict, description="the batch's; up to 16 KiB as JSON")
     items: list[Unread] = Field(min_length=1, description="the texts; up to 10,000 unless the server says otherwise")
 

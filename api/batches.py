@@ -51,8 +51,9 @@ def submit_batch(body: NewBatchBody) -> Response:
             rubric = _rubric(session, caller.tenant_id, body)
             baseline_queue = queue_name(manner.model, "any", "bulk")
             view = batches.submit(
-                session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue
-            )
+                session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue,
+                body.callback_url,
+            )  # fmt: skip
             once.keep(session, view.batch.id)
     services().dispatcher.wish()  # after the commit; of everything: a calibration waits in no queue of jobs
     response = answer({**batch_body(view), "rejected": rejected}, 202)

@@ -22,6 +22,43 @@ IF_MATCH = {
     "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
     "description": "the `ETag` of the job as it was read: 412 when it has changed since",
 }  # fmt: skip
+FOLLOWED = ("/v1/jobs/{job_id}/events", "/v1/batches/{batch_id}/events")
+TEXT = {"type": "string"}
+# What a `callback_url` gets.
+WEBHOOK: dict[str, Any] = {
+    "tags": ["Webhooks"],
+    "summary": "A job or a batch has ended",
+    "description": "Signed as Standard Webhooks say. `data` has ids and the state, or all when the endpoint is set to `full`.",
+    "parameters": [
+        {"name": name, "in": "header", "required": True, "schema": TEXT}
+        for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    ],
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "timestamp", "data"],
+                    "properties": {
+                        "type": {
+                            "enum": [
+                                *("job.succeeded", "job.failed", "job.cancelled"),
+                                *("batch.finished", "batch.cancelled"),
+                            ]
+                        },
+                        "timestamp": {"type": "string", "format": "date-time"},
+                        "data": {
+                            "type": "object",
+                            "required": ["id", "state"],
+                            "properties": {"id": TEXT, "state": TEXT},
+                        },
+                    },
+                }
+            }
+        }
+    },
+    "responses": {"2XX": {"description": "taken"}, "410": {"description": "nothing more to this address"}},
+}
 
 
 def install(app: OpenAPI) -> None:
@@ -59,6 +96,11 @@ def document(app: OpenAPI) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": schema}},
         }
+    for path in FOLLOWED:
+        says = "the id of the last event that came: states that were seen are not told again"
+        header = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
+        made["paths"][path]["get"].setdefault("parameters", []).append({**header, "description": says})
+    made["webhooks"] = {"ended": {"post": WEBHOOK}}
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 MAX_TEXT = 200_000
 MAX_METADATA_BYTES = 16_384
+MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
 
 
 def clean(value: str) -> str:
@@ -39,6 +40,12 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def short_url(value: str) -> str:
+    if len(value.encode()) > MAX_URL_BYTES:
+        raise ValueError("the address is longer than 2,000 bytes")
+    return value
+
+
 Clean = AfterValidator(clean)
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255), Clean]
 Text = Annotated[
@@ -49,6 +56,9 @@ Text = Annotated[
     Field(
         description="the submission, 1 to 200,000 characters", examples=["Phones should stay in the bag, because ..."]
     ),
+]
+CallbackUrl = Annotated[
+    str, StringConstraints(max_length=MAX_URL_BYTES, pattern=r"^https?://[^\s/]+"), Clean, AfterValidator(short_url)
 ]
 AssignmentPrompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
 Device = Literal["any", "cpu", "gpu"]

@@ -38,6 +38,7 @@ CODES: dict[type[Exception], str] = {
     db.JobNotFound: "not_found",
     db.BatchNotFound: "not_found",
     db.CalibrationNotFound: "not_found",
+    db.DeliveryNotFound: "not_found",
     db.IllegalMove: "conflict",
     db.LeaseGone: "conflict",
     db.KeyMismatch: "idempotency_mismatch",

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.fields import STRICT, AssignmentPrompt, Clean, Device, JobError, Metadata, ShortText, Text
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, ShortText, Text
 from api.rubric_bodies import InlineRubric
 
 BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -24,7 +24,7 @@ class NewJobBody(BaseModel):
     model: ShortText | None = None
     device: Device = "any"
     priority: Literal["interactive", "bulk"] = "interactive"
-    callback_url: Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[^\s/]+"), Clean] | None = None
+    callback_url: CallbackUrl | None = Field(None, description="gets a `POST` when the job ends: see Webhooks")
     allow_degraded: bool = True
     explain: bool = False
     external_id: ShortText | None = None

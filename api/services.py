@@ -10,6 +10,7 @@ from api.auth import Keys
 from api.intake import Intake
 from api.limits import Limits
 from api.settings import ApiSettings
+from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.dispatch import Dispatcher
 from db.session import Database
@@ -27,3 +28,4 @@ class Services:
     wakeup: Wakeup
     intake: Intake
     limits: Limits
+    streams: Streams

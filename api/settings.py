@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from broker.settings import BrokerSettings
 
@@ -33,7 +33,40 @@ class ApiSettings(BrokerSettings):
     legacy_open: bool | Literal["loopback"] = Field(
         "loopback", description="whether the old service's routes need no key; loopback: only where `host` is one"
     )
+    streams: int = Field(1000, ge=0, le=100_000, description="event streams that one process holds open at once")
+    stream_heartbeat_s: float = Field(15.0, gt=0, le=600, description="seconds of silence after which a stream says so")
+    stream_most_s: float = Field(
+        3600.0,
+        gt=0,
+        description="seconds after which a stream is ended; its client asks again, and its key is looked at",
+    )
+    webhook_allow: str = Field(
+        "", description="hosts and networks (10.1.0.0/16) inside your own that webhooks may go to, separated by commas"
+    )
+    webhook_retries_s: str = Field(
+        "5,300,1800,7200,18000,36000,50400,72000,86400",
+        description="seconds between attempts at a webhook, give or take a fifth: about three days in all",
+    )
+    webhook_timeout_s: float = Field(20.0, gt=0, le=300, description="seconds that an endpoint has to answer")
+    webhook_threads: int = Field(16, ge=1, le=256, description="webhooks that are sent at once")
+    webhook_endpoint_most: int = Field(4, ge=1, le=256, description="webhooks that are sent to one endpoint at once")
+    webhook_rotation_hours: int = Field(
+        24, ge=0, le=8760, description="hours that a secret signs on after its successor"
+    )
+    webhook_keep_days: int = Field(30, ge=1, le=3650, description="days that the deliveries of webhooks are listed")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("webhook_retries_s")
+    @classmethod
+    def _are_seconds(cls, value: str) -> str:
+        if any(float(part) < 0 for part in value.split(",") if part.strip()):
+            raise ValueError("seconds between attempts can't be below 0")
+        return value
+
+    @property
+    def webhook_pauses_s(self) -> tuple[float, ...]:
+        """Seconds between attempts at a webhook; it is given up after the attempt that follows the last of them."""
+        return tuple(float(part) for part in self.webhook_retries_s.split(",") if part.strip())
 
     @property
     def origins(self) -> tuple[str, ...]:

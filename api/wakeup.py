@@ -1,4 +1,4 @@
-"""Waiting for a job without asking again and again: PostgreSQL says which jobs moved."""
+"""Knowing what moved without asking again and again: PostgreSQL says which jobs and batches did."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ log = logging.getLogger(__name__)
 # While the listener is away, and against any wake-up that was lost with it.
 LOOK_AGAIN_S = 1.0
 LISTEN_S = 5.0
+Told = Callable[[str], None]
 
 
 class Wakeup:
-    """One listening connection a process, shared by all requests that wait."""
+    """One listening connection a process, shared by all requests that wait and all event streams."""
 
     def __init__(self, database: Database, places: int) -> None:
         self._database = database
         self._places = threading.BoundedSemaphore(places) if places else None
-        self._waiting: dict[str, set[threading.Event]] = {}
+        self._told: dict[str, set[Told]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -54,18 +55,29 @@ class Wakeup:
     @contextmanager
     def _registered(self, job_id: str) -> Iterator[threading.Event]:
         event = threading.Event()
-        with self._lock:
-            self._waiting.setdefault(job_id, set()).add(event)
-            if self._thread is None or not self._thread.is_alive():  # also after a fork
-                self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
-                self._thread.start()
+
+        def told(_: str) -> None:
+            event.set()
+
+        self.follow(job_id, told)
         try:
             yield event
         finally:
-            with self._lock:
-                self._waiting[job_id].discard(event)
-                if not self._waiting[job_id]:
-                    del self._waiting[job_id]
+            self.unfollow(job_id, told)
+
+    def follow(self, one: str, told: Told) -> None:
+        """Calls `told(id)`, which must be quick, whenever a job or a batch moved, or may have while nobody listened."""
+        with self._lock:
+            self._told.setdefault(one, set()).add(told)
+            if self._thread is None or not self._thread.is_alive():  # also after a fork
+                self._thread = threading.Thread(target=self._listen, name="wakeup", daemon=True)
+                self._thread.start()
+
+    def unfollow(self, one: str, told: Told) -> None:
+        with self._lock:
+            self._told[one].discard(told)
+            if not self._told[one]:
+                del self._told[one]
 
     def _listen(self) -> None:
         while True:
@@ -73,16 +85,17 @@ class Wakeup:
                 timeout = self._database.settings.database_connect_s
                 with psycopg.connect(self._database.url, autocommit=True, connect_timeout=timeout) as connection:
                     connection.execute(f"LISTEN {MOVED}")
+                    self._tell(list(self._told))
                     while True:
                         for notice in connection.notifies(timeout=LISTEN_S):
-                            self._tell(notice.payload)
+                            self._tell(notice.payload.split(","))
             except psycopg.Error as error:
                 log.warning("not listening for finished jobs (%s); looking every second", type(error).__name__)
                 time.sleep(LOOK_AGAIN_S)
 
-    def _tell(self, job_ids: str) -> None:
+    def _tell(self, moved: list[str]) -> None:
         with self._lock:
-            if self._waiting:
-                for job_id in job_ids.split(","):
-                    for event in self._waiting.get(job_id, ()):
-                        event.set()
+            if self._told:
+                for one in moved:
+                    for told in self._told.get(one, ()):
+                        told(one)

@@ -27,6 +27,8 @@ class Batch(Base):
         Index("ix_batch_tenant_id_id", "tenant_id", "id"),
         # The sweep looks here every second: batches whose jobs wait for a calibration.
         Index("ix_batch_making", "calibration_id", postgresql_where=text("baseline_state = 'making'")),
+        # And those whose end somebody wants to be told of.
+        Index("ix_batch_untold", "id", postgresql_where=text("callback_url IS NOT NULL AND told_at IS NULL")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))
@@ -39,3 +41,5 @@ class Batch(Base):
     calibration_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("calibration.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     cancelled_at: Mapped[datetime | None]
+    callback_url: Mapped[str | None]
+    told_at: Mapped[datetime | None]  # when its end became a delivery

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from db import baselines, jobs
@@ -79,11 +79,13 @@ class BatchView:
 def submit(
     session: Session, tenant_id: uuid.UUID, rubric: Rubric, manner: Manner, rows: Sequence[NewRow],
     metadata: Mapping[str, Any], baseline: Literal["auto", "none"], baseline_queue: str,
+    callback_url: str | None = None,
 ) -> BatchView:  # fmt: skip
     """Writes a batch with its submissions and jobs in the caller's transaction, and asks for its baseline."""
     batch = Batch(
-        tenant_id=tenant_id, rubric_id=rubric.id, total=len(rows), metadata_=dict(metadata), baseline_mode=baseline
-    )
+        tenant_id=tenant_id, rubric_id=rubric.id, total=len(rows), metadata_=dict(metadata), baseline_mode=baseline,
+        callback_url=callback_url,
+    )  # fmt: skip
     wanted = baseline == "auto"
     if wanted and (why := baselines.objection(session, rubric, len(rows))):
         wanted, batch.baseline_state, batch.baseline_reason = False, "skipped", why
@@ -111,6 +113,12 @@ def find_batch(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID) -> B
     if not views:
         raise BatchNotFound("there is no batch with this id")
     return views[0]
+
+
+def find_batches(session: Session, owned: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> list[BatchView]:
+    """Batches by tenant and id, in no order; those that are not there are left out."""
+    found = select(Batch, Rubric).join(Rubric, Rubric.id == Batch.rubric_id)
+    return _viewed(session, found.where(tuple_(Batch.tenant_id, Batch.id).in_(owned)))
 
 
 def list_batches(

@@ -17,6 +17,7 @@ from db import audit, jobs
 from db.job import FINAL, Attempt, Job, Result
 from db.review import Review
 from db.submission import Embedding, Submission
+from db.webhook import WebhookDelivery
 
 # Of a job: what may say who its student is.
 NOTHING: dict[str, Any] = {"external_id": None, "callback_url": None, "metadata_": {}, "error": None}
@@ -54,6 +55,7 @@ def empty_jobs(session: Session, ids: Sequence[uuid.UUID]) -> None:
     session.execute(update(Attempt).where(Attempt.job_id.in_(ids), Attempt.error.is_not(None)).values(error=None))
     session.execute(delete(Result).where(Result.job_id.in_(ids)))
     session.execute(update(Review).where(Review.job_id.in_(ids)).values(scores=None, comment=None, reviewer=None))
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.job_id.in_(ids)))  # its address may name a student
 
 
 def empty_submissions(session: Session, ids: Sequence[uuid.UUID]) -> None:

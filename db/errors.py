@@ -23,6 +23,10 @@ class BatchNotFound(GradelineError):
     """Raised when the tenant has no batch with the given id."""
 
 
+class DeliveryNotFound(GradelineError):
+    """Raised when the tenant has no webhook delivery with the given id."""
+
+
 class IllegalMove(GradelineError):
     """Raised when a job in its present state can't do what was asked of it."""
 

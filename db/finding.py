@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, text
+from sqlalchemy import ColumnElement, Select, bindparam, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from db.errors import BadCursor, JobNotFound
@@ -63,12 +63,6 @@ def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobVi
     return JobView(row[0], row[1], row[2], row[3])
 
 
-def views_of(session: Session, tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[JobView]:
-    """Those of a tenant's jobs with these ids, in no order."""
-    rows = session.execute(_views().where(Job.id.in_(ids), Job.tenant_id == tenant_id)).all() if ids else []
-    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
-
-
 OPEN = text("""
 SELECT j.id FROM submission s JOIN job j ON j.submission_id = s.id
 WHERE s.tenant_id = :tenant AND s.fingerprint = :fingerprint AND s.prompt IS NULL AND j.rubric_id = :rubric
@@ -82,6 +76,12 @@ def find_open(session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID, fing
         OPEN, {"tenant": tenant_id, "rubric": rubric_id, "fingerprint": fingerprint}
     )
     return found
+
+
+def find_jobs(session: Session, owned: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> list[JobView]:
+    """Jobs by tenant and id, in no order; those that are not there are left out."""
+    rows = session.execute(_views().where(tuple_(Job.tenant_id, Job.id).in_(owned))).all()
+    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def list_jobs(

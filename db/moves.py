@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# Listeners (a client that waits, an event stream) are told the ids of jobs that moved, separated by commas: a notice for
-# many, because each costs the server and every listener. One holds 8,000 bytes.
+# Listeners (a client that waits, an event stream) are told the ids of jobs that moved, and of their batches, separated by
+# commas: a notice for many, because each costs the server and every listener. One holds 8,000 bytes.
 MOVED = "gradeline_job"
 TOLD = """told AS (
     SELECT count(pg_notify(:channel, ids)) FROM (
-        SELECT string_agg(id::text, ',') AS ids FROM (SELECT id, (row_number() OVER () - 1) / 200 AS part FROM {of}) numbered
-        GROUP BY part
+        SELECT string_agg(id::text, ',') AS ids FROM (SELECT id, (row_number() OVER () - 1) / 200 AS part FROM (
+            SELECT id FROM {of} UNION SELECT batch_id FROM {of} WHERE batch_id IS NOT NULL
+        ) each) numbered GROUP BY part
     ) notices
 )"""
 # A job waits from its making, or from when it could be tried again.
@@ -111,7 +112,8 @@ WITH item AS (
         finished_at = clock_timestamp(), lease_until = NULL, error = h.error
     FROM held h
     WHERE job.id = h.id AND (SELECT count(*) FROM kept) + (SELECT count(*) FROM vectors) >= 0 -- these come first
-    RETURNING job.id, job.state, job.finished_at, h.attempt, h.worker, h.started_at, h.created_at, h.retry_at, h.error, h.run
+    RETURNING job.id, job.batch_id, job.state, job.finished_at, h.attempt, h.worker, h.started_at, h.created_at, h.retry_at,
+        h.error, h.run
 ), noted AS (
     INSERT INTO attempt (job_id, number, worker, started_at, finished_at, outcome, error, model, revision, engine, device,
         batch_size, tokens, windows, queue_ms, tokenize_ms, inference_ms, persist_ms, total_ms)
@@ -141,7 +143,7 @@ WITH gone AS (
         finished_at = CASE WHEN gone.spent THEN clock_timestamp() END,
         error = CASE WHEN gone.spent THEN CAST(:error AS jsonb) END,
         retry_at = clock_timestamp() + make_interval(secs => :counted * :backoff_s * (power(2, gone.losses - 1) - 1))
-    FROM gone WHERE job.id = gone.id RETURNING job.id, job.queue, job.state
+    FROM gone WHERE job.id = gone.id RETURNING job.id, job.batch_id, job.queue, job.state
 ), {told}
 SELECT id, queue, state FROM moved, told
 """
@@ -159,7 +161,7 @@ WITH mine AS (
 ), gone AS (
     UPDATE job SET state = 'cancelled', finished_at = clock_timestamp(), lease_until = NULL, dispatched_at = NULL,
         held = false
-    FROM mine WHERE job.id = mine.id RETURNING job.id
+    FROM mine WHERE job.id = mine.id RETURNING job.id, job.batch_id
 ), noted AS (
     INSERT INTO attempt (job_id, number, worker, started_at, finished_at, outcome, queue_ms)
     SELECT id, attempt, worker, started_at, clock_timestamp(), 'cancelled', {queue_ms} FROM mine WHERE state = 'running'
@@ -184,7 +186,7 @@ AGAIN = """state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_
 RETRY = text(f"""
 UPDATE job SET {AGAIN}
 WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND erased_at IS NULL
-RETURNING queue, pg_notify(:channel, id::text)
+RETURNING queue, pg_notify(:channel, concat_ws(',', id, batch_id))
 """)  # noqa: S608 - constants of this module
 
 # What somebody else is moving at this moment is left to that.
@@ -196,7 +198,7 @@ WITH mine AS (
         AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 ), moved AS (
-    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.queue
+    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.batch_id, job.queue
 ), {TOLD.format(of="moved")}
 SELECT queue, count(*) AS jobs FROM moved, told GROUP BY queue
 """)  # noqa: S608 - constants of this module

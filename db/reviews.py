@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from db import audit
 from db.calibrations import NewExample
 from db.errors import BadCursor, IllegalMove, LeaseGone
-from db.finding import JobView, find_job, views_of
+from db.finding import JobView, find_job, find_jobs
 from db.job import OPEN_REVIEW, Job, Result
 from db.review import Review
 from db.rubric import Rubric
@@ -149,7 +149,7 @@ def queue(
     need, job = _read(cursor) if cursor else (None, None)
     values = {"tenant": tenant_id, "need": need, "job": job, "rubric": rubric_id, "limit": limit + 1}
     rows = session.execute(QUEUE, values).all()
-    views = {view.job.id: view for view in views_of(session, tenant_id, [row.job_id for row in rows[:limit]])}
+    views = {view.job.id: view for view in find_jobs(session, [(tenant_id, row.job_id) for row in rows[:limit]])}
     last = rows[limit - 1] if len(rows) > limit else None
     return [views[row.job_id] for row in rows[:limit] if row.job_id in views], _make(last) if last else None
 

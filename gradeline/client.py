@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,8 @@ BATCH_S = 120.0
 # A server that restarts is back in seconds.
 HAND_IN_AGAIN_S = (0.5, 1.0, 2.0)
 PASSING = ("unavailable", "idempotency_in_flight")
+# An event stream says something every 15 seconds.
+SILENT_S = 60.0
 
 
 class Client:
@@ -76,6 +79,42 @@ class Client:
             else:
                 time.sleep(POLL_S)
         return done
+
+    def events(self, job_or_batch: Json) -> Iterator[Json]:
+        """The states of a job or a batch, as `submit` or `submit_batch` returned it, when they come, to the final one.
+
+        A stream that breaks is taken up where it ended; Unreachable when nobody answers for a few seconds.
+        """
+        path = f"/v1/{'batches' if 'counts' in job_or_batch else 'jobs'}/{job_or_batch['id']}/events"
+        seen, failures = "", 0
+        while True:
+            try:
+                for one, body in self._stream(path, seen):
+                    seen, failures = one, 0
+                    yield body
+                    if body["state"] not in ("queued", "running"):
+                        return
+            except (httpx.TransportError, ApiProblem) as error:
+                if isinstance(error, ApiProblem) and error.code not in PASSING:
+                    raise
+                if failures == len(HAND_IN_AGAIN_S):
+                    raise self._unreachable(error) from error
+                failures += 1
+            time.sleep(HAND_IN_AGAIN_S[failures - 1] if failures else POLL_S)
+
+    def _stream(self, path: str, seen: str) -> Iterator[tuple[str, Json]]:
+        """Ids and data of one connection's events."""
+        headers = {"Last-Event-ID": seen} if seen else {}
+        with self._http.stream("GET", path, headers=headers, timeout=httpx.Timeout(30.0, read=SILENT_S)) as response:
+            if not response.is_success:
+                response.read()
+                raise self._problem(response)
+            for line in response.iter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    seen = value
+                elif name == "data":
+                    yield seen, dict(json.loads(value))
 
     def cancel(self, job_id: str) -> Json:
         return self._call("POST", f"/v1/jobs/{job_id}/cancel")
@@ -147,15 +186,21 @@ class Client:
         response = self._send(method, path, **options)
         if response.is_success:
             return dict(response.json()) if response.content else {}
+        raise self._problem(response)
+
+    def _problem(self, response: httpx.Response) -> ApiProblem:
         try:
             problem = response.json()
-            raise ApiProblem(response.status_code, str(problem["code"]), str(problem["detail"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ApiProblem(response.status_code, "unknown", f"{self.url} does not answer like Gradeline") from error
+            return ApiProblem(response.status_code, str(problem["code"]), str(problem["detail"]))
+        except (ValueError, KeyError, TypeError):
+            return ApiProblem(response.status_code, "unknown", f"{self.url} does not answer like Gradeline")
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **options)
         except httpx.TransportError as error:
-            kind = type(error).__name__
-            raise Unreachable(f"no answer from {self.url} ({kind}): is it running? `gradeline status` tells") from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        kind = type(error).__name__
+        return Unreachable(f"no answer from {self.url} ({kind}): is it running? `gradeline status` tells")

@@ -72,7 +72,7 @@ def _bring_up(home: Home, ports: Ports, wanted: Wanted, supervisor: subprocess.P
     _migrate(home, ports)
     control = Control(home)
     try:
-        for name in ("api", "worker-cpu", *(["flower"] if wanted.flower_port is not None else [])):
+        for name in ("api", "worker-cpu", "hooks", *(["flower"] if wanted.flower_port is not None else [])):
             control.start(name)
     finally:
         control.close()

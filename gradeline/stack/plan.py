@@ -27,6 +27,7 @@ def watchers(home: Home, ports: Ports, workers: int, flower: bool) -> list[dict[
         watcher(home, "postgres", postgres.command(home, ports.postgres), settings, stop_signal="INT", autostart=True),
         watcher(home, "valkey", valkey.command(home, ports.valkey), settings, autostart=True),
         watcher(home, "api", [python, "-m", "api"], settings),
+        watcher(home, "hooks", [python, "-m", "api.hooks"], settings),
         watcher(
             home, "worker-cpu", [python, "-m", "worker", "--name", "cpu-$(circus.wid)"], settings, numprocesses=workers
         ),

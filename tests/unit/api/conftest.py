@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,6 +25,7 @@ from db import jobs
 from db.jobs import Finished
 from db.session import Database
 from db.tenant import SCOPES, Tenant, create_key
+from gradeline.stack.home import free_port
 from tests.conftest import Servers
 
 MakeKey = Callable[..., str]
@@ -74,3 +83,95 @@ def end_jobs(
         with database.session() as session:
             held = jobs.claim(session, sorted(left), "w", 60)
             left -= jobs.finish(session, [Finished(h.id, h.attempt, {}, result, error) for h in held], "m", "r")
+
+
+@dataclass(frozen=True)
+class Served:
+    """The API as it is really served: gunicorn in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def worker(self) -> psutil.Process:
+        return psutil.Process(self.process.pid).children()[0]
+
+
+@pytest.fixture
+def serve(servers: Servers) -> Iterator[Callable[..., Served]]:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def serve(**settings: object) -> Served:
+        port = free_port()
+        own = {f"GRADELINE_{name}".upper(): str(value) for name, value in settings.items()}
+        own |= {"GRADELINE_PORT": str(port), "DATABASE_URL": servers.database_url, "REDIS_URL": servers.redis_url}
+        started.append(subprocess.Popen([sys.executable, "-m", "api"], env={**os.environ, **own}))
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{url}/healthz", timeout=10).raise_for_status()
+                return Served(url, started[-1])
+            except httpx.TransportError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+
+    yield serve
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(timeout=60)
+
+
+@dataclass
+class Endpoint:
+    """A real HTTP server that is told of ends; it gives the answers in `says`, and then 204."""
+
+    url: str = ""
+    says: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    slow_s: float = 0.0
+    longest: bytes = b""  # of a body of its answer, again and again, until nobody reads it
+
+
+@contextmanager
+def listening() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            endpoint.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            endpoint.paths.append(self.path)
+            time.sleep(endpoint.slow_s)
+            status, headers = endpoint.says.pop(0) if endpoint.says else (204, {})
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                while endpoint.longest:
+                    self.wfile.write(endpoint.longest)
+            except OSError:
+                pass
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    endpoint.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with listening() as endpoint:
+        yield endpoint

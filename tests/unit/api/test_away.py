@@ -32,6 +32,7 @@ from tests.unit.api.conftest import Api
 
 NOBODY = uuid.uuid4()
 BODIES = {
+    "/v1/webhooks/endpoint": {"url": "http://lms.example/"},
     "/v1/jobs": {"text": "a"},
     "/v1/jobs/retry": {},
     "/v1/batches": {"items": [{"text": "a"}]},
@@ -127,7 +128,7 @@ def routes(app):
 
 
 def address(rule):
-    for name in ("job_id", "batch_id", "calibration_id"):
+    for name in ("job_id", "batch_id", "calibration_id", "delivery_id"):
         rule = rule.replace(f"<{name}>", str(uuid.uuid4()))
     return rule.replace("<rubric>", "default")
 

@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "reviews.lease_next": {"json": {}},
     "reviews.renew_lease": {"json": {"lease": NOBODY}},
     "reviews.release_lease": {"json": {"lease": NOBODY}},
+    "webhooks.set_webhook_endpoint": {"json": {"url": "https://lms.example/hook"}},
 }
 # The scope of each route, beside admin, which may everything. New ones are read from here: say what you mean.
 WRITES = "submit"
@@ -41,6 +42,9 @@ SCOPE: dict[str, str] = {
     "reviews.lease_next": "review",
     "reviews.renew_lease": "review",
     "reviews.release_lease": "review",
+    "webhooks.read_webhooks": "admin",
+    "webhooks.rotate_webhook_secret": "admin",
+    "webhooks.set_webhook_endpoint": "admin",
 }
 
 
@@ -78,15 +82,18 @@ def ask(api: Api, route: Route, ids: dict[str, str]):
 @pytest.fixture
 def owned(api, database) -> dict[str, str]:
     """A row of one's own for each kind of id in an address."""
-    job = api("POST", "/v1/jobs", json={"text": uuid.uuid4().hex}).json["id"]
+    told = {"text": uuid.uuid4().hex, "callback_url": "https://lms.example/hook"}
+    job = api("POST", "/v1/jobs", json=told).json["id"]
     end_jobs(database, [job], result())
+    deliveries = api("GET", "/v1/webhooks/deliveries").json["items"]
     name = f"r{uuid.uuid4().hex[:12]}"
     criteria = [{"name": "Structure", "measures": "Structure"}]
     api("POST", "/v1/rubrics", json={"name": name, "criteria": criteria})
     examples = [{"text": f"{n}", "scores": {"Structure": n}} for n in range(10)]
     made = api("POST", f"/v1/rubrics/{name}/calibrations", json={"examples": examples}).json["id"]
     batch = api("POST", "/v1/batches", json={"items": [{"text": "a"}]}).json["id"]
-    return {"job_id": job, "rubric": name, "calibration_id": made, "batch_id": batch}
+    ids = {"job_id": job, "rubric": name, "calibration_id": made, "batch_id": batch}
+    return {**ids, "delivery_id": next(each["id"] for each in deliveries if each["job_id"] == job)}
 
 
 def test_what_is_open_is_what_we_mean_to_be_open(app):
@@ -104,7 +111,13 @@ def test_no_route_answers_without_a_key(app, owned):
 
 
 def test_each_route_takes_its_scope_and_no_other(app, make_key):
-    nothing = {"job_id": NOBODY, "rubric": "nothing", "calibration_id": NOBODY, "batch_id": NOBODY}
+    nothing = {
+        "job_id": NOBODY,
+        "rubric": "nothing",
+        "calibration_id": NOBODY,
+        "batch_id": NOBODY,
+        "delivery_id": NOBODY,
+    }
     for scope in SCOPES:
         mine = Api(app.test_client(), make_key(scope))
         for route in closed_routes(app):

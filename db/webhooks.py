@@ -1,0 +1,68 @@
+"""A tenant's settings of webhooks: secrets, and what was said of endpoints."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy.orm import Session
+
+from db.webhook import WebhookEndpoint, WebhookSecret
+
+# Two that make or change secrets at once would leave a tenant with two new ones.
+LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('gradeline webhook secret ' || :tenant, 0))")
+
+
+def rotate_secret(session: Session, tenant_id: uuid.UUID, hours: int) -> WebhookSecret:
+    """Makes a new secret; the one before signs too for so many hours, and those before it no more."""
+    session.execute(LOCK, {"tenant": str(tenant_id)})
+    mine = WebhookSecret.tenant_id == tenant_id
+    session.execute(delete(WebhookSecret).where(mine, WebhookSecret.expires_at.is_not(None)))
+    now = session.scalar(select(func.clock_timestamp()))
+    for before in session.scalars(select(WebhookSecret).where(mine)):
+        before.expires_at = now + timedelta(hours=hours) if now else None
+    return _make(session, tenant_id)
+
+
+def signing_secrets(session: Session, tenant_id: uuid.UUID) -> Sequence[WebhookSecret]:
+    """The secrets that sign now, the newest first; the first is made when it is needed."""
+    if not (found := secrets_of(session, tenant_id)):
+        session.execute(LOCK, {"tenant": str(tenant_id)})
+        found = secrets_of(session, tenant_id) or [_make(session, tenant_id)]
+    return found
+
+
+def secrets_of(session: Session, tenant_id: uuid.UUID) -> Sequence[WebhookSecret]:
+    """The secrets that sign now, the newest first."""
+    lives = or_(WebhookSecret.expires_at.is_(None), WebhookSecret.expires_at > func.clock_timestamp())
+    mine = select(WebhookSecret).where(WebhookSecret.tenant_id == tenant_id, lives)
+    return session.scalars(mine.order_by(WebhookSecret.id.desc())).all()
+
+
+def endpoints_of(session: Session, tenant_id: uuid.UUID, most: int) -> Sequence[WebhookEndpoint]:
+    """Endpoints of which something was said, by address."""
+    mine = select(WebhookEndpoint).where(WebhookEndpoint.tenant_id == tenant_id)
+    return session.scalars(mine.order_by(WebhookEndpoint.url).limit(most)).all()
+
+
+def set_endpoint(session: Session, tenant_id: uuid.UUID, url: str, payload: str, enabled: bool) -> WebhookEndpoint:
+    """Says what an endpoint gets, and whether it gets anything."""
+    found = session.get(WebhookEndpoint, (tenant_id, url), with_for_update=True)
+    endpoint = found or WebhookEndpoint(tenant_id=tenant_id, url=url)
+    endpoint.payload = payload
+    endpoint.disabled_at = None if enabled else endpoint.disabled_at or session.scalar(select(func.clock_timestamp()))
+    session.add(endpoint)
+    session.flush()
+    return endpoint
+
+
+def _make(session: Session, tenant_id: uuid.UUID) -> WebhookSecret:
+    made = WebhookSecret(tenant_id=tenant_id, secret=f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+    session.add(made)
+    session.flush()
+    session.refresh(made)
+    return made
