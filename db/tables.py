@@ -10,9 +10,10 @@ from db.retention import Retention
 from db.rubric import Rubric
 from db.submission import Embedding, Submission
 from db.tenant import Key, Tenant
+from db.upload import Upload
 from db.worker import Worker
 
 __all__ = [
     "Attempt", "Audit", "Base", "Batch", "Calibration", "Embedding", "Example", "IdempotencyKey", "Job", "Key", "Result",
-    "Retention", "Rubric", "Submission", "Tenant", "Worker",
+    "Retention", "Rubric", "Submission", "Tenant", "Upload", "Worker",
 ]  # fmt: skip
