@@ -7,7 +7,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import audit, batch_streams, document, file_jobs, metrics, problems, reports, requests
+from api import audit, batch_results, document, file_jobs, metrics, problems, reports, requests
 from api.auth import Keys
 from api.intake import Intake
 from api.problems import Problem, field_errors, problem
@@ -45,7 +45,7 @@ def create_app(settings: ApiSettings) -> Flask:
     requests.install(app)
     problems.install(app)
     app.register_api(file_jobs.routes)  # with all of jobs
-    app.register_api(batch_streams.routes)  # with all of batches
+    app.register_api(batch_results.routes)  # with all of batches
     app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system

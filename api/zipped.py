@@ -104,7 +104,7 @@ def _too_many(most: int) -> TooLarge:
 
 
 def _is_clutter(entry: zipfile.ZipInfo) -> bool:
-    parts = [part for part in entry.filename.split("/") if part]
+    parts = [part for part in entry.filename.replace("\\", "/").split("/") if part]
     odd = any((part.startswith(".") and part.strip(".")) or part.lower() in CLUTTER for part in parts)
     return entry.is_dir() or not parts or odd
 

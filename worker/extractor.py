@@ -46,6 +46,8 @@ class Extractor:
         if answer is None:
             self.stop()
             raise Unscorable(TOO_SLOW.format(seconds=self.settings.file_seconds) if late.is_set() else GONE)
+        if "last" in answer:
+            self.stop()
         if "text" not in answer:
             raise Unscorable(str(answer["error"]))
         return str(answer["text"])

@@ -1,6 +1,7 @@
 """`python -m worker.documents MEMORY_MB PAGES`: reads files, one after the other, until its input ends.
 
-In: a line of JSON, `{"kind", "size"}`, then so many bytes. Out: a line of JSON, `{"text"}`, or `{"error"}` with a sentence.
+In: a line of JSON, `{"kind", "size"}`, then so many bytes. Out: a line of JSON, `{"text"}`, or `{"error"}` with a sentence,
+and `"last"` when it ends.
 It is a process of its own because a file may be made to take all memory or for ever: whoever started it ends it then.
 """
 
@@ -37,17 +38,17 @@ def serve(files: BinaryIO, out: BinaryIO, limits: Limits) -> None:
         answer = _answer(head["kind"], files.read(head["size"]), limits)
         out.write(json.dumps(answer).encode() + b"\n")
         out.flush()
-        if answer.get("error") == TOO_COSTLY:
+        if "last" in answer:
             return
 
 
-def _answer(kind: str, content: bytes, limits: Limits) -> dict[str, str]:
+def _answer(kind: str, content: bytes, limits: Limits) -> dict[str, str | bool]:
     try:
         return {"text": text_of(kind, content, limits)}
     except Unreadable as error:
         return {"error": str(error)}
     except (MemoryError, RecursionError):
-        return {"error": TOO_COSTLY}
+        return {"error": TOO_COSTLY, "last": True}
     except Exception:  # noqa: BLE001 - a file that a library stumbles over is this file's fault, and costs no other
         return {"error": UNKNOWN}
 

@@ -18,6 +18,7 @@ from worker.documents import Limits, Unreadable
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 PARAGRAPH, TEXT = qn("w:p"), qn("w:t")
 BREAKS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
+NO_MEMORY = 2  # libxml2's XML_ERR_NO_MEMORY, which lxml tells as an error of syntax
 # What was deleted or moved away, the second form of a text box, and the code of fields.
 FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 NOT_SHOWN = {qn("w:del"), qn("w:moveFrom"), FALLBACK}
@@ -29,6 +30,8 @@ def read(content: bytes, limits: Limits) -> str:
     try:
         body = docx.Document(io.BytesIO(content)).element.body
     except (KeyError, ValueError, SyntaxError, OSError, zipfile.BadZipFile, AttributeError) as error:
+        if getattr(error, "code", None) == NO_MEMORY:
+            raise MemoryError from error
         raise Unreadable("The Word document is broken. Open it, save it again as .docx, and hand that in.") from error
     lines = ("".join(_pieces(each)) for each in body.iter(PARAGRAPH) if not _in_fallback(each))
     return "\n".join(lines)
