@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from typing import IO, Literal
 
 from flask import Response
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
-from werkzeug.wsgi import FileWrapper
 
 from api import result_files
 from api.auth import allow
@@ -88,12 +87,18 @@ def _xlsx(view: BatchView, jobs: Iterator[JobView]) -> Response:
     criteria = view.rubric.criteria
     rows = (result_files.row(job, criteria) for job in jobs)
     file = result_files.as_xlsx(result_files.columns(criteria), rows)
-    return Response(FileWrapper(file, result_files.PIECE), mimetype=XLSX, direct_passthrough=True)
+    return Response(_pieces_of(file), mimetype=XLSX)
 
 
 WRITERS: dict[str, Callable[[BatchView, Iterator[JobView]], Response]] = {
     "json": _json, "ndjson": _ndjson, "csv": _csv, "xlsx": _xlsx,
 }  # fmt: skip
+
+
+def _pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(result_files.PIECE):
+            yield piece
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin
 
+from api import kinds
 from api.idempotency import HEADER, LONGEST, REPLAYED
 from api.problems import Problem
 
@@ -44,6 +45,7 @@ def document(app: OpenAPI) -> dict[str, Any]:
             _mend(operation["responses"])
     for path in ONCE:
         _once(made["paths"][path]["post"])
+    kinds.tell(made)
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import uuid
 import zipfile
@@ -261,3 +262,18 @@ def test_a_zip_with_a_comment_is_one(api):
         made.comment = b"made by a learning platform"
         made.writestr("a.txt", "Text.")
     assert send_zip(api, out.getvalue()).json["counts"]["total"] == 1
+
+
+def test_the_document_names_every_kind_of_body_and_of_results(app):
+    document = app.test_client().get("/openapi.json").json
+    paths = document["paths"]
+    batch, job = (paths[path]["post"] for path in ("/v1/batches", "/v1/jobs"))
+    assert set(batch["requestBody"]["content"]) == {"application/json", NDJSON, CSV, "multipart/form-data"}
+    assert set(job["requestBody"]["content"]) == {"application/json", "multipart/form-data"}
+    form = job["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["file"] and "external_id" in form["properties"] and "text" not in form["properties"]
+    assert {"rubric", "prompt", "baseline"} <= {p["name"] for p in batch["parameters"] if p["in"] == "query"}
+    results = paths["/v1/batches/{batch_id}/results"]["get"]["responses"]["200"]["content"]
+    assert len(results) == 4 and CSV in results
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
