@@ -9,6 +9,7 @@ import click
 from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
+from gradeline.cli.results import results
 from gradeline.cli.running import logs, scale, status
 from gradeline.cli.stack import down, up
 from gradeline.errors import ClientError
@@ -23,7 +24,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, grade, failed, heads):
+for command in (up, down, status, logs, scale, grade, results, failed, heads):
     commands.add_command(command)
 
 
