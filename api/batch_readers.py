@@ -68,7 +68,7 @@ def read_csv(file: BinaryIO) -> Iterator[Any]:
 def _separator(file: BinaryIO) -> str:
     """The separator by which the header has a column `text`: spreadsheets of some countries write semicolons."""
     file.seek(0)
-    header = file.readline(100_000).decode("utf-8-sig", "replace")
+    header = "".join(file.readline(100_000).decode("utf-8-sig", "replace").splitlines()[:1])
     file.seek(0)
     return next((each for each in SEPARATORS if "text" in _cells(header, each)), ",")
 

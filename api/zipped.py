@@ -126,4 +126,6 @@ def _wrong(entry: zipfile.ZipInfo, name: str, kind: str | None) -> str | None:
         return f"the file's name must have 1 to {LONGEST_NAME} characters"
     if kind is None:
         return f"only {TAKEN} files can be read"
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "the file is packed in a way that is not read; make the .zip with the usual one (deflate)"
     return "the file is encrypted: send it without a password" if entry.flag_bits & 1 else None

@@ -256,6 +256,19 @@ def test_a_reader_submits_no_stream(app, make_key, database):
     assert stored(database) == before
 
 
+def test_a_file_that_is_packed_in_a_way_that_costs_memory_is_refused_alone(api):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        made.writestr("good.txt", "Text.")
+        made.writestr("odd.txt", "Text.", zipfile.ZIP_LZMA)
+    batch = send_zip(api, out.getvalue()).json
+    assert (batch["counts"]["total"], batch["rejected"][0]["problem"]["errors"][0]["loc"]) == (1, ["odd.txt"])
+
+
+def test_a_csv_of_old_spreadsheets_with_bare_returns_is_read(api):
+    assert send(api, CSV, b"external_id;text\ra;One.\rb;Two.\r").json["counts"]["total"] == 2
+
+
 def test_a_zip_with_a_comment_is_one(api):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
