@@ -20,12 +20,11 @@ LONGEST_NAME = 255
 
 
 def the_file() -> FileStorage:
-    """The file in the field `file` of a form; InvalidRequest when there is none, or another one."""
-    others = sorted(set(request.files) - {"file"})
-    if others or len(request.files.getlist("file")) != 1:
-        where = others[0] if others else "file"
-        raise InvalidRequest("Send one file, in the field 'file'.", [{"loc": [where], "msg": "one file, in 'file'"}])
-    return request.files["file"]
+    """The one file of a form, whatever its field is named; InvalidRequest when there is none, or another one."""
+    files = [file for _, file in request.files.items(multi=True)]
+    if len(files) != 1:
+        raise InvalidRequest("Send one file, in the field 'file'.", [{"loc": ["file"], "msg": "one file, in 'file'"}])
+    return files[0]
 
 
 def form_fingerprint() -> bytes:

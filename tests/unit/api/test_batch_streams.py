@@ -244,9 +244,10 @@ def test_a_file_of_a_zip_that_is_too_long_is_refused_alone(api):
 
 def test_only_one_zip_is_taken(api):
     assert send_zip(api, b"x", name="class.rar").json["code"] == "unsupported_media_type"
-    data = {"other": (io.BytesIO(zipped({"a.txt": b"a"})), "a.zip")}
-    answer = api("POST", "/v1/batches", data=data, content_type="multipart/form-data")
+    one, two = ((io.BytesIO(zipped({"a.txt": b"a"})), "a.zip") for _ in range(2))
+    answer = send_form(api, "/v1/batches", {"file": one, "other": two})
     assert (answer.status_code, answer.json["code"]) == (422, "invalid_request")
+    assert send_form(api, "/v1/batches", {"prompt": "x"}).json["code"] == "invalid_request"
 
 
 def test_a_reader_submits_no_stream(app, make_key, database):
