@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,heads,dev
 
-.PHONY: help install run test check bench heads evaluate attack schema
+.PHONY: help install run test check bench storm heads evaluate attack schema
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench: $(VENV)/.bench ## measure everything into bench/results (QUICK=1: small; 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -e ".[$(EXTRAS),bench]"
 	@touch $@
+
+storm: install ## break a real stack for some minutes and see that nothing is lost (SEED=1 JOBS=10000 FAULTS=34)
+	$(BIN)/python -m tests.storm --seed $(or $(SEED),1) --jobs $(or $(JOBS),10000) --faults $(or $(FAULTS),34)
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)

@@ -7,9 +7,23 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from pydantic import ValidationError
 
-from api import audit, batch_results, document, file_jobs, metrics, problems, reports, requests
+from api import (
+    agreement,
+    audit,
+    auth,
+    batch_results,
+    browsers,
+    document,
+    file_jobs,
+    legacy,
+    metrics,
+    problems,
+    requests,
+    reviews,
+)
 from api.auth import Keys
 from api.intake import Intake
+from api.limits import Limits
 from api.problems import Problem, field_errors, problem
 from api.services import Services
 from api.settings import ApiSettings
@@ -40,15 +54,26 @@ def create_app(settings: ApiSettings) -> Flask:
     database, celery = Database(settings), make_app(settings)
     dispatcher = Dispatcher(Dispatch(database, celery, settings))
     app.extensions["gradeline"] = Services(
-        settings, database, celery, dispatcher, Keys(database), Wakeup(database, settings.waiters), Intake(settings)
+        settings,
+        database,
+        celery,
+        dispatcher,
+        Keys(database),
+        Wakeup(database, settings.waiters),
+        Intake(settings),
+        Limits(settings),
     )
     requests.install(app)
     problems.install(app)
+    auth.install(app)
+    browsers.install(app, settings)
     app.register_api(file_jobs.routes)  # with all of jobs
+    app.register_api(reviews.routes)
     app.register_api(batch_results.routes)  # with all of batches
-    app.register_api(reports.routes)  # with those of rubrics, calibrations and regrades
+    app.register_api(agreement.routes)  # with those of rubrics, calibrations, regrades and reports
     app.register_api(audit.routes)
     app.register_api(metrics.routes)  # with those of the running system
+    app.register_api(legacy.routes)
     document.install(app)
     return app
 

@@ -1,4 +1,4 @@
-"""The route of the audit: who had what erased."""
+"""The route of the audit: who had what erased, and who reviewed what."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AuditLine(BaseModel):
     id: str
     at: datetime
     who: str = Field(description="the id of the key that asked for it, `retention`, or `operator`")
-    what: str = Field(description="`erased` (by request), `texts erased`, `results erased` (by retention)")
+    what: str = Field(description="`erased`, `reviewed`, `appealed`; `texts erased`, `results erased` (by retention)")
     count: int
     subjects: list[str] = Field(description="ids of jobs")
 
@@ -47,7 +47,7 @@ class AuditPage(BaseModel):
 
 @routes.get("", responses={200: AuditPage, **WRONG})
 def read_audit(query: AuditQuery) -> Response:
-    """What was erased of yours, when, and by whom (scope admin)"""
+    """What was erased and reviewed of yours, when, and by whom (scope admin)"""
     caller = allow("admin")
     try:
         with services().database.session() as session:

@@ -1,19 +1,26 @@
-"""Who is asking: `Authorization: Bearer <key>`."""
+"""Who is asking: `Authorization: Bearer <key>`, and how often they may.
+
+Every route needs a key unless it is listed here: one that is added and forgotten is closed.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 
 from api.errors import Forbidden, Unauthorized
+from api.limits import Limits
 from db.session import Database
 from db.tenant import Caller, find_caller
 
 # A key that is revoked stops within this time; until then no request asks the database for it again.
 REMEMBER_S = 3.0
 REMEMBERED = 1000
+OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs", "/health", "/rubric-info")
+# It decides by itself (`api/legacy.py`).
+BY_ITSELF = ("/llm/rubric-score",)
 
 
 class Keys:
@@ -41,14 +48,37 @@ class Keys:
         return caller
 
 
+def install(app: Flask) -> None:
+    """Puts the look at the key before everything that reads a request."""
+    app.before_request(_come_in)
+
+
 def allow(scope: str) -> Caller:
     """The caller, if the key covers the scope. Unauthorized without a valid key, Forbidden without the scope."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
-        raise Unauthorized("Send your key as 'Authorization: Bearer <key>'.")
-    keys: Keys = current_app.extensions["gradeline"].keys
-    caller = keys.caller(token.strip())
+    caller = identify()
     if not caller.may(scope):
         raise Forbidden(f"This key does not have the scope '{scope}'.")
-    g.caller = caller
     return caller
+
+
+def identify() -> Caller:
+    """The owner of the request's key, counted once a request. Unauthorized, RateLimited."""
+    if "caller" not in g:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise Unauthorized("Send your key as 'Authorization: Bearer <key>'.")
+        services = current_app.extensions["gradeline"]
+        keys: Keys = services.keys
+        limits: Limits = services.limits
+        caller = keys.caller(token.strip())
+        limits.take(str(caller.key_id))
+        g.caller = caller
+    found: Caller = g.caller
+    return found
+
+
+def _come_in() -> None:
+    rule = request.url_rule.rule if request.url_rule else None
+    if rule is None or request.method == "OPTIONS" or rule in (*OPEN, *BY_ITSELF) or rule.startswith("/docs/"):
+        return
+    identify()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flask import Response, request
@@ -30,7 +30,7 @@ from api.rubric_bodies import (
 from api.rubrics import csv_text, named
 from api.rubrics import routes as routes
 from broker.queues import queue_name
-from db import calibrations
+from db import calibrations, reviews
 from db.baselines import FEWEST
 from db.calibration import Calibration
 from db.calibrations import NewExample
@@ -54,7 +54,8 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
 
     Takes JSON (`{"examples": [{"text", "scores"}], "cohort": [{"text"}] | {"batch": id}}`) or `text/csv` with a column
     `text` and one for each criterion; rows without scores are the cohort. 10 to 5,000 examples, or a cohort of 20 and
-    more. A worker fits the head; `GET` the calibration for its agreement and `/report` for all of it, then activate it.
+    more. `{"from": "reviews"}` takes what people decided on this rubric version's jobs. A worker fits
+    the head; `GET` the calibration for its agreement and `/report` for all of it, then activate it.
 
     An example may carry a second rater's scores (`scores_2`; in CSV columns `<criterion>_2`) and the groups that its
     student belongs to (`"groups": {"gender": "F"}`; in CSV columns `group:<name>`). They teach nothing; the report
@@ -207,15 +208,18 @@ def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewC
         raise InvalidRequest(
             f"A cohort has at most {MOST_EXAMPLES:,} submissions.", [{"loc": ["cohort"], "msg": "too many"}]
         )
-    enough = len(body.examples) >= FEWEST_EXAMPLES or (not body.examples and len(cohort) >= FEWEST)
+    graded = [_graded(e) for e in body.examples]
+    if body.source:
+        graded += reviews.examples(session, tenant_id, rubric, MOST_EXAMPLES - len(graded))
+    enough = len(graded) >= FEWEST_EXAMPLES or (not graded and len(cohort) >= FEWEST and not body.source)
     if not enough:
         raise InvalidRequest(
-            f"A calibration needs at least {FEWEST_EXAMPLES} graded examples (here: {len(body.examples)}), or a cohort of "
+            f"A calibration needs at least {FEWEST_EXAMPLES} graded examples (here: {len(graded)}), or a cohort of "
             f"at least {FEWEST} ungraded submissions (here: {len(cohort)}).",
             [{"loc": ["examples"], "msg": f"at least {FEWEST_EXAMPLES}"}],
         )
-    _every_criterion(body, rubric)
-    return [_graded(e) for e in body.examples] + cohort
+    _every_criterion(graded, rubric)
+    return graded + cohort
 
 
 def _graded(example: ExampleBody) -> NewExample:
@@ -236,11 +240,11 @@ def _wrong_scores(n: int, example: ExampleBody, scales: dict[str, dict[str, Any]
     return wrong
 
 
-def _every_criterion(body: NewCalibrationBody, rubric: Rubric) -> None:
+def _every_criterion(examples: Sequence[NewExample], rubric: Rubric) -> None:
     """A criterion with some graded examples needs enough of them; one of the teacher's own can't do without."""
     for criterion in rubric.criteria:
         name = criterion["name"]
-        graded = sum(name in e.scores for e in body.examples)
+        graded = sum(name in (e.scores or {}) for e in examples)
         if graded < FEWEST_EXAMPLES and (graded or criterion.get("measures") is None):
             raise InvalidRequest(
                 f"'{name}' is graded in {graded} examples; it needs {FEWEST_EXAMPLES}.",

@@ -12,10 +12,17 @@ from flask_openapi3_swagger.plugins import RegisterPlugin
 
 from api import kinds
 from api.idempotency import HEADER, LONGEST, REPLAYED
+from api.legacy import BODIES
 from api.problems import Problem
 
 # Routes that make something once for each key.
 ONCE = ("/v1/jobs", "/v1/batches")
+# Routes that change only what the caller has read.
+GUARDED = ("/v1/jobs/{job_id}/review",)
+IF_MATCH = {
+    "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
+    "description": "the `ETag` of the job as it was read: 412 when it has changed since",
+}  # fmt: skip
 
 
 def install(app: OpenAPI) -> None:
@@ -46,6 +53,14 @@ def document(app: OpenAPI) -> dict[str, Any]:
     for path in ONCE:
         _once(made["paths"][path]["post"])
     kinds.tell(made)
+    for path in GUARDED:
+        made["paths"][path]["put"].setdefault("parameters", []).append(IF_MATCH)
+    for path, model in BODIES.items():
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made["paths"][path]["post"]["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema}},
+        }
     made["components"]["schemas"].setdefault(
         "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     )
@@ -74,7 +89,8 @@ def _once(operation: dict[str, Any]) -> None:
 
 
 def _is_ready(content: dict[str, Any]) -> bool:
-    return str(content["application/json"]["schema"].get("$ref", "")).endswith("/Ready")
+    """Whether the route has a form of its own for what went wrong."""
+    return str(content["application/json"]["schema"].get("$ref", "")).endswith(("/Ready", "/OldHealth", "/OldError"))
 
 
 def _only_from_here(response: Response) -> Response:

@@ -51,6 +51,12 @@ class Forbidden(ApiError):
     code = "forbidden"
 
 
+class PreconditionFailed(ApiError):
+    """Raised when what a request is about is no longer as its `If-Match` says."""
+
+    code = "precondition_failed"
+
+
 class RateLimited(ApiError):
     """Raised when a tenant asks for more than it may."""
 

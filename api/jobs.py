@@ -38,10 +38,11 @@ WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     401: Problem,
     403: Problem,
     404: Problem,
+    429: Problem,
     503: Problem,
 }
 FORM = "multipart/form-data"
-SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, 429: Problem, **WRONG}
+SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, **WRONG}
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
 
 
@@ -104,7 +105,7 @@ def get_job(path: JobPath) -> Response:
     `Prefer: wait=N` waits up to N seconds for its end. `If-None-Match` with the last `ETag` answers 304 if nothing moved.
     """
     caller = allow("read")
-    return _after_waiting(caller.tenant_id, _read(caller.tenant_id, read_id(path.job_id)), 200)
+    return _after_waiting(caller.tenant_id, read_job(caller.tenant_id, read_id(path.job_id)), 200)
 
 
 @routes.post("/<job_id>/cancel", responses={200: JobBody, 409: Problem, **WRONG})
@@ -208,7 +209,7 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
         def finished() -> bool:
             nonlocal view
             try:
-                view = _read(tenant_id, job_id)
+                view = read_job(tenant_id, job_id)
             except DatabaseAway:
                 return False  # the job is stored, and known: that is an answer
             return view.job.state in FINAL
@@ -226,7 +227,7 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
     return response
 
 
-def _read(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
+def read_job(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
     with services().database.statement() as session:
         return find_job(session, tenant_id, job_id)
 

@@ -11,6 +11,7 @@ from uuid6 import uuid7
 from werkzeug.exceptions import BadRequest
 
 from api.errors import InvalidRequest, Malformed, UnsupportedMediaType
+from api.limits import tell
 
 log = logging.getLogger("api.access")
 
@@ -51,6 +52,8 @@ def finish(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Frame-Options"] = "DENY"
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    tell(response)
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "no-store")
     route = request.url_rule.rule if request.url_rule else "-"

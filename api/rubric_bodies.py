@@ -181,6 +181,9 @@ class NewCalibrationBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     examples: list[ExampleBody] = Field(default_factory=list, max_length=5000)
     cohort: list[CohortText] | CohortBatch | None = None
+    source: Literal["reviews"] | None = Field(
+        None, alias="from", description="reviews: what people decided on this rubric version's jobs, as more examples"
+    )
     model: Annotated[str, StringConstraints(min_length=1, max_length=255), Clean] | None = None
 
 

@@ -24,14 +24,14 @@ routes = APIBlueprint("running", __name__, abp_tags=[Tag(name="The running syste
 def list_models() -> Response:
     """Models that live workers hold"""
     allow("read")
-    return answer({"items": model_bodies(_live())})
+    return answer({"items": model_bodies(live())})
 
 
 @routes.get("/v1/workers", responses={200: WorkerList, **WRONG}, security=KEY)
 def list_workers() -> Response:
     """Workers that are alive"""
     allow("read")
-    return answer({"items": worker_bodies(_live())})
+    return answer({"items": worker_bodies(live())})
 
 
 @routes.get("/v1/queues", responses={200: QueueList, **WRONG}, security=KEY)
@@ -71,10 +71,10 @@ def health() -> Response:
 def ready() -> Response:
     """Can work be taken and sent? Without workers it can still be taken: they are counted, not required."""
     try:
-        workers, database = len({w.name for w in _live()}), True
+        workers, database = len({w.name for w in live()}), True
     except DatabaseAway:
         workers, database = 0, False
-    broker = _broker_answers()
+    broker = broker_answers()
     good = database and broker
     response = answer({"ready": good, "database": database, "broker": broker, "workers": workers}, 200 if good else 503)
     if not good:
@@ -82,12 +82,14 @@ def ready() -> Response:
     return response
 
 
-def _live() -> list[Worker]:
+def live() -> list[Worker]:
+    """Worker children that are alive. DatabaseAway."""
     with services().database.session() as session:
         return list(live_workers(session, services().settings.live_s))
 
 
-def _broker_answers() -> bool:
+def broker_answers() -> bool:
+    """Whether work could be sent now."""
     try:
         with services().celery.connection_for_write() as connection:
             connection.default_channel.client.ping()

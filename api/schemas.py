@@ -129,6 +129,18 @@ class Timings(BaseModel):
     total_ms: float | None
 
 
+class ReviewBody(BaseModel):
+    """What a person decided last. The machine's scores stay in `scores`."""
+
+    id: str
+    scores: dict[str, float]
+    overall: float | None = Field(description="their weighted mean; the machine's where the person gave none")
+    comment: str | None
+    at: datetime
+    who: str = Field(description="the id of the key")
+    reviewer: str | None = Field(description="whom the key's owner named")
+
+
 class JobBody(BaseModel):
     """A job, the same wherever it is shown."""
 
@@ -153,7 +165,7 @@ class JobBody(BaseModel):
     review_reasons: list[str]
     scored_by: ScoredBy | None
     timings: Timings
-    review: dict[str, Any] | None
+    review: ReviewBody | None
     error: JobError | None
     metadata: dict[str, Any]
 

@@ -8,6 +8,7 @@ from celery import Celery
 
 from api.auth import Keys
 from api.intake import Intake
+from api.limits import Limits
 from api.settings import ApiSettings
 from api.wakeup import Wakeup
 from broker.dispatch import Dispatcher
@@ -25,3 +26,4 @@ class Services:
     keys: Keys
     wakeup: Wakeup
     intake: Intake
+    limits: Limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Literal
 
 from pydantic import Field
@@ -23,6 +24,33 @@ class ApiSettings(BrokerSettings):
     max_batch_items: int = Field(10_000, ge=1, le=1_000_000, description="most texts of one batch")
     most_waiting: int = Field(1_000_000, ge=0, description="texts that may wait at once, of all tenants; 0: any number")
     most_waiting_tenant: int = Field(0, ge=0, description="texts of one tenant that may wait at once; 0: any number")
+    rate_read: int = Field(120_000, ge=0, description="reading requests of one key in a window; 0: any number")
+    rate_submit: int = Field(60_000, ge=0, description="other requests of one key in a window; 0: any number")
+    rate_window_s: int = Field(60, ge=1, le=86_400, description="seconds of a window in which requests are counted")
+    cors_origins: str = Field(
+        "", description="web origins whose pages may read answers, by commas; *: any; empty: none"
+    )
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")
+    legacy_open: bool | Literal["loopback"] = Field(
+        "loopback", description="whether the old service's routes need no key; loopback: only where `host` is one"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of `cors_origins`."""
+        return tuple(part.strip() for part in self.cors_origins.split(",") if part.strip())
+
+    @property
+    def asks_no_legacy_key(self) -> bool:
+        """Whether `POST /llm/rubric-score` is open."""
+        return self.is_local if self.legacy_open == "loopback" else self.legacy_open
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the API."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

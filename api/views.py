@@ -36,7 +36,7 @@ def job_body(view: JobView) -> dict[str, Any]:
         "review_reasons": result.review_reasons if result else [],
         "scored_by": result.scored_by if result else None,
         "timings": timings(view.attempt),
-        "review": None,
+        "review": result.review if result else None,
         "error": job.error,
         "metadata": job.metadata_,
     }

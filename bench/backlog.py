@@ -76,7 +76,8 @@ class Backlog:
         """Milliseconds a job, and the jobs."""
         began = time.perf_counter()
         with self.database.session() as session:
-            ids = window.take(session, QUEUE, window.room(session, QUEUE, INSIDE + TAKE))
+            taken = window.take(session, QUEUE, window.room(session, QUEUE, INSIDE + TAKE))
+        ids = [job.id for job in taken]
         return (time.perf_counter() - began) * 1000 / len(ids), ids
 
     def claim(self, ids: list[uuid.UUID]) -> float:

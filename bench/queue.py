@@ -2,7 +2,7 @@
 
 The engine is the fake one at zero service time, and the texts are short, so that features cost little. First each stage by
 itself in one process against the stack's own PostgreSQL and Valkey, then the whole line: a batch over HTTP, and from the
-first claim to the last row with one worker.
+first claim to the last row, with one worker and with two.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def clocked(spent: dict[str, float], name: str, work: Callable[[], Any]) -> Any:
 
 
 def whole(home: Home, count: int, round_: int) -> dict[str, Any]:
-    """The line with one worker, that stands still while jobs are submitted: jobs a second from the first claim to the
+    """The line, whose workers stand still while jobs are submitted: jobs a second from the first claim to the
     last row, and milliseconds of CPU a job of each part meanwhile.
     """
     with stopped(home):
@@ -149,17 +149,24 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--chunk", type=int, default=128)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="of the whole line [1 2]")
     parser.add_argument("--quick", action="store_true", help="one small round")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     count, rounds = (2000, 1) if given.quick else (given.count, given.rounds)
     with own_stack(workers=0, GRADELINE_ENGINE="fake", GRADELINE_LOG_LEVEL="WARNING") as home:
         parts = [stages(home, count // 4, given.chunk, n) for n in range(rounds)]
-        launch.scale(home, 1)
-        lines = [whole(home, count, 100 + n) for n in range(rounds)]
+        lines = {workers: measured(home, workers, count, rounds) for workers in given.workers}
     rows = [row(name, [each[name] for each in parts]) for name in parts[0]]
-    rows += [row(f"whole line: {name}", [each[name] for each in lines]) for name in lines[0]]
+    for workers, told in lines.items():
+        rows += [row(f"line, workers {workers}: {name}", [each[name] for each in told]) for name in told[0]]
     write("queue", rows, given.out, {"jobs": count, "chunk": given.chunk, "rounds": rounds}, draw)
+
+
+def measured(home: Home, workers: int, count: int, rounds: int) -> list[dict[str, Any]]:
+    """Rounds of the whole line with so many workers."""
+    launch.scale(home, workers)
+    return [whole(home, count, 100 * workers + n) for n in range(rounds)]
 
 
 def row(name: str, times: list[float]) -> dict[str, Any]:

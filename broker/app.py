@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
+from kombu.exceptions import OperationalError
 
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
@@ -16,7 +17,7 @@ CALIBRATE = "worker.calibrate"
 
 def transport_options(settings: BrokerSettings) -> dict[str, Any]:
     return {
-        # Longer than any chunk may run, or Redis would hand a running chunk to a second worker.
+        # Longer than any chunk may run, or Redis would hand a running chunk to a second worker, which finds nothing to do.
         "visibility_timeout": settings.visibility_s,
         # Kombu's defaults look for messages of dead workers every 100 s.
         "unacked_restore_interval": 5,
@@ -42,11 +43,15 @@ def make_app(settings: BrokerSettings) -> Celery:
         task_serializer="json", accept_content=["json"], result_accept_content=["json"], event_serializer="json",
         # The database is the result.
         task_ignore_result=True,
-        # A message goes when its chunk is written; a killed child's message comes back.
-        task_acks_late=True, task_reject_on_worker_lost=True, task_acks_on_failure_or_timeout=True,
+        # A message goes when its chunk is written. A killed child's message goes too: its jobs are sent again, in smaller
+        # chunks (worker/losses.py), and a message that kills every child that takes it must not come back for ever.
+        task_acks_late=True, task_reject_on_worker_lost=False, task_acks_on_failure_or_timeout=True,
+        # How long Celery waits for the result of a child that is dead; all that while it would give its successor nothing.
+        worker_lost_wait=1.0,
         # No worker sits on messages that an idle one could take.
         worker_prefetch_multiplier=1, worker_disable_prefetch=True,
-        # A hang costs one chunk. The soft limit lets the chunk hand its jobs back first.
+        # A hang costs one chunk. The soft limit lets the chunk hand its jobs back first. These hold for what brings no
+        # limits of its own; chunks do (broker/chunks.py).
         task_time_limit=settings.time_limit_s, task_soft_time_limit=settings.time_limit_s - 5,
         # SIGTERM: finish the chunk, then stop. Celery's soft shutdown sleeps through its grace even when the chunk ends
         # sooner, and then did not end at all; the worker bounds a warm shutdown itself (worker/__main__.py).
@@ -57,8 +62,8 @@ def make_app(settings: BrokerSettings) -> Celery:
         broker_connection_retry_on_startup=True, broker_connection_max_retries=None, broker_connection_timeout=2,
         # A chunk that computes while Redis restarts is worth finishing: its rows are still ours.
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        # Flower shows tasks from these events; they carry ids, never text.
-        worker_send_task_events=True, task_send_sent_event=True, event_queue_expires=60, event_queue_ttl=60,
+        # Flower shows tasks from these events; they carry ids, never text. When a task was sent, the row says.
+        worker_send_task_events=True, task_send_sent_event=False, event_queue_expires=60, event_queue_ttl=60,
         # Our logs are ours: JSON or text on standard error, set up by the process.
         worker_hijack_root_logger=False, worker_redirect_stdouts=False,
         # Queues are named by who sends and who consumes; a misspelt one is an error.
@@ -72,11 +77,23 @@ def make_app(settings: BrokerSettings) -> Celery:
     return app
 
 
+def count_messages(app: Celery, queue: str) -> int:
+    """How many messages wait in a queue of the broker. OperationalError when it is away."""
+    with app.pool.acquire(block=True, timeout=5) as connection:
+        try:
+            # Not `passive`: kombu would look for the key without its prefix, and find none.
+            return int(_queue(queue)(connection.default_channel).queue_declare().message_count)
+        except connection.connection_errors as error:
+            raise OperationalError(str(error)) from error
+
+
 def listen(app: Celery, settings: BrokerSettings, device: str) -> None:
     """Makes a worker of a device (cpu or gpu) consume its queues, interactive first."""
-    app.conf.task_queues = [
-        Queue(name, Exchange(name), routing_key=name) for name in consumed_by(settings.own_model, device)
-    ]
+    app.conf.task_queues = [_queue(name) for name in consumed_by(settings.own_model, device)]
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name), routing_key=name)
 
 
 def __getattr__(name: str) -> Celery:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from broker.app import CALIBRATE, GRADE
-from broker.queues import chunk_size
+from broker.app import CALIBRATE, GRADE, count_messages
+from broker.chunks import Chunk, chunk_size, cut, time_limits
 from broker.settings import BrokerSettings
 from db import calibrations, window
 from db.calibration import Calibration
@@ -81,22 +81,42 @@ class Dispatch:
         size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
         with self.database.session() as session:
             room = window.room(session, queue, size * self.settings.window_chunks * children)
-            ids = window.take(session, queue, room)
-        if len(ids) < room:
-            # The end of a backlog is shared: nobody computes a long last chunk while others have nothing.
-            size = max(1, min(size, -(-len(ids) // children)))
+            taken = window.take(session, queue, room)
+        # The end of a backlog is shared: nobody computes a long last chunk while others have nothing.
+        share = size if len(taken) >= room else max(1, min(size, -(-len(taken) // children)))
+        chunks = cut(taken, share, size, self.settings.max_attempts)
         # Only now, after the commit: a worker that is quick must find the rows.
-        for start in range(0, len(ids), size):
-            self._send(queue, ids[start : start + size], ids[start:])
-        return len(ids)
+        for n, chunk in enumerate(chunks):
+            self._send(queue, chunk, live.job_ms, chunks[n:])
+        return len(taken)
 
-    def _send(self, queue: str, chunk: list[uuid.UUID], unsent: list[uuid.UUID]) -> None:
+    def _send(self, queue: str, chunk: Chunk, job_ms: float | None, unsent: list[Chunk]) -> None:
+        soft, hard = time_limits(len(chunk.ids), job_ms, self.settings)
         try:
-            self.app.send_task(GRADE, args=[[str(i) for i in chunk]], queue=queue, retry=False)
+            self.app.send_task(
+                GRADE, args=[[str(i) for i in chunk.ids], chunk.losses], queue=queue, retry=False,
+                soft_time_limit=soft, time_limit=hard,
+            )  # fmt: skip
         except OperationalError:
             with self.database.session() as session:
-                window.put_back(session, unsent)
+                window.put_back(session, [job for each in unsent for job in each.ids])
             raise
+
+    def forget_lost(self) -> int:
+        """Takes jobs out of the window whose message is lost; returns how many. OperationalError when the broker is away.
+
+        Where a queue is empty in the broker, every message of it was delivered or lost, and one that was delivered is
+        claimed in a moment. Where it is not, or can't be counted, time alone tells.
+        """
+        settings = self.settings
+        with self.database.session() as session:
+            lost = window.forget_lost(session, settings.redispatch_s)
+            stale = window.stale_queues(session, settings.unclaimed_s)
+        for queue in stale:
+            if not count_messages(self.app, queue):
+                with self.database.session() as session:
+                    lost += window.forget_lost(session, settings.unclaimed_s, queue)
+        return lost
 
     def _lives(self) -> dict[str, Live]:
         if time.monotonic() - self._live_at > LIVE_S:

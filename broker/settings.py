@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from broker.old_names import OldNames
 from db.settings import DatabaseSettings
 
 EMBEDDED_MODEL = "all-MiniLM-L6-v2"
@@ -25,14 +27,27 @@ class BrokerSettings(DatabaseSettings):
     )
     window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
     redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
-    lease_s: float = Field(15.0, gt=0, description="seconds a worker holds a job without a sign of life")
+    unclaimed_s: float = Field(
+        2.0, gt=0, description="the same where the broker holds no more messages of the queue: it has lost them"
+    )
+    lease_s: float = Field(10.0, gt=0, description="seconds a worker holds a job without a sign of life")
     beat_s: float = Field(2.0, gt=0, description="seconds between a worker's signs of life")
     sweep_s: float = Field(1.0, gt=0, description="seconds between two looks for work that was lost or not sent")
-    max_attempts: int = Field(3, ge=1, le=20, description="attempts before a job is given up")
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        le=20,
+        description="attempts that may be lost before a job is given up; the last one is alone in its chunk",
+    )
     backoff_s: float = Field(1.0, ge=0, description="wait after the second lost attempt; it doubles with each more")
-    time_limit_s: int = Field(240, ge=10, description="longest run of one chunk; its child is killed then")
+    chunk_limit_s: float = Field(
+        60.0, gt=0, description="seconds a chunk may take beside twenty times what it should; then it is handed back"
+    )
+    time_limit_s: int = Field(240, ge=10, description="longest run of any chunk; its child is killed then")
     visibility_s: int = Field(
-        300, ge=20, description="seconds after which Redis delivers an unacknowledged message again"
+        300,
+        ge=1,
+        description="seconds after which Redis delivers an unacknowledged message again; more than `time_limit_s`",
     )
     idempotency_hours: int = Field(24, ge=1, le=8760, description="hours an Idempotency-Key is remembered")
     retain_texts_days: int = Field(
@@ -42,6 +57,13 @@ class BrokerSettings(DatabaseSettings):
         0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
     )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and after it the old names in it."""
+        return (*sources, named["init_settings"], named["env_settings"], OldNames(settings_cls))
 
     @field_validator("models")
     @classmethod

@@ -7,7 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
-from db import baselines, calibrations, idempotency, jobs, retention, window
+from db import baselines, calibrations, idempotency, jobs, retention
 from db.worker import forget_gone
 
 log = logging.getLogger(__name__)
@@ -24,19 +24,23 @@ LOST = {
 }
 
 
-def sweep(dispatch: Dispatch) -> None:
-    """One round. Two sweeps at once do no harm: each row is moved by one of them. Raises DatabaseAway."""
+def sweep(dispatch: Dispatch, patient: bool = False) -> None:
+    """One round. Two sweeps at once do no harm: each row is moved by one of them. Raises DatabaseAway.
+
+    A patient one leaves jobs whose leases have ended: nobody could renew them for a while.
+    """
     settings = dispatch.settings
     with dispatch.database.session() as session:
-        back = jobs.take_back(session, LOST, settings.max_attempts, settings.backoff_s)
+        back = [] if patient else jobs.take_back(session, LOST, settings.max_attempts, settings.backoff_s)
         calibrations.take_back(session, LOST, settings.max_attempts)
-        lost = window.forget_lost(session, settings.redispatch_s)
         forget_gone(session, 60 * settings.live_s)
     with dispatch.database.session() as session:
         baselines.settle(session)  # whose worker died between the calibration's end and this
-    if back or lost:
-        log.warning("taken back: %d jobs of lost workers, %d of lost messages", len(back), lost)
+    if back:
+        log.warning("taken back: %d jobs of lost workers", len(back))
     try:
+        if lost := dispatch.forget_lost():
+            log.warning("taken back: %d jobs of lost messages", lost)
         dispatch.everything()
     except OperationalError as error:
         log.warning("the broker is away, work waits in the database: %s", error)

@@ -1,4 +1,4 @@
-"""The audit: who had what erased, and when. Written in the transaction of what it tells of, and never changed."""
+"""The audit: who had what erased or reviewed it, and when. Written in the transaction of what it tells of, and never changed."""
 
 from __future__ import annotations
 

@@ -47,6 +47,11 @@ UPDATE calibration SET lease_until = NULL, worker = NULL, dispatched_at = NULL, 
     error = CASE WHEN lost + 1 >= :max_attempts THEN CAST(:error AS jsonb) END
 WHERE state = 'running' AND lease_until < clock_timestamp()
 """)
+# Its worker was told to stop: no loss.
+RELEASE = text("""
+UPDATE calibration SET state = 'queued', lease_until = NULL, worker = NULL, dispatched_at = NULL
+WHERE state = 'running' AND worker = :worker
+""")
 # A message that nobody took for so long is sent again; a worker that gets both finds nothing to claim the second time.
 DUE = text("""
 UPDATE calibration SET dispatched_at = clock_timestamp()
@@ -190,6 +195,11 @@ def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made)
 def give_up(session: Session, calibration_id: uuid.UUID, error: dict[str, Any]) -> None:
     """queued | running -> failed: nobody needs it any more. A worker that still has it finds nothing to finish."""
     session.execute(GIVE_UP, {"id": calibration_id, "error": json.dumps(error)})
+
+
+def release(session: Session, worker: str) -> None:
+    """running -> queued for what a worker holds that was told to stop."""
+    session.execute(RELEASE, {"worker": worker})
 
 
 def take_back(session: Session, error: dict[str, Any], max_attempts: int) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db import audit, jobs, upload
 from db.job import FINAL, Attempt, Job, Result
+from db.review import Review
 from db.submission import Embedding, Submission
 
 # Of a job: what may say who its student is.
@@ -52,6 +53,7 @@ def empty_jobs(session: Session, ids: Sequence[uuid.UUID]) -> None:
     session.execute(update(Job).where(Job.id.in_(ids)).values(NOTHING))
     session.execute(update(Attempt).where(Attempt.job_id.in_(ids), Attempt.error.is_not(None)).values(error=None))
     session.execute(delete(Result).where(Result.job_id.in_(ids)))
+    session.execute(update(Review).where(Review.job_id.in_(ids)).values(scores=None, comment=None, reviewer=None))
 
 
 def empty_submissions(session: Session, ids: Sequence[uuid.UUID]) -> None:

@@ -27,6 +27,14 @@ class IllegalMove(GradelineError):
     """Raised when a job in its present state can't do what was asked of it."""
 
 
+class TenantNotFound(GradelineError):
+    """Raised when there is no tenant, or no key, of the given name."""
+
+
+class LeaseGone(GradelineError):
+    """Raised when a lease on a review ran out, or is somebody else's."""
+
+
 class BadCursor(GradelineError):
     """Raised when a list cursor was not made by this API."""
 

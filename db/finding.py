@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from db.errors import BadCursor, JobNotFound
@@ -60,6 +61,27 @@ def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobVi
     if row is None:
         raise JobNotFound("there is no job with this id")
     return JobView(row[0], row[1], row[2], row[3])
+
+
+def views_of(session: Session, tenant_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[JobView]:
+    """Those of a tenant's jobs with these ids, in no order."""
+    rows = session.execute(_views().where(Job.id.in_(ids), Job.tenant_id == tenant_id)).all() if ids else []
+    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+OPEN = text("""
+SELECT j.id FROM submission s JOIN job j ON j.submission_id = s.id
+WHERE s.tenant_id = :tenant AND s.fingerprint = :fingerprint AND s.prompt IS NULL AND j.rubric_id = :rubric
+    AND j.state IN ('queued', 'running') AND j.batch_id IS NULL ORDER BY j.id LIMIT 1
+""")
+
+
+def find_open(session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID, fingerprint: bytes) -> uuid.UUID | None:
+    """A tenant's job on the same text, without a prompt, that waits or runs."""
+    found: uuid.UUID | None = session.scalar(
+        OPEN, {"tenant": tenant_id, "rubric": rubric_id, "fingerprint": fingerprint}
+    )
+    return found
 
 
 def list_jobs(

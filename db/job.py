@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +16,13 @@ STATES = ("queued", "running", "succeeded", "failed", "cancelled")
 FINAL = ("succeeded", "failed", "cancelled")
 # A job that is held waits for something else than a worker: no dispatcher should read past thousands of them.
 WAITING = "state = 'queued' AND dispatched_at IS NULL AND NOT held"
+# How much a result needs a person: appeals first, then degraded ones, then those with advisories; among equals the one of
+# which the head knows least, by the width of the overall interval, of 1. Stored, because a page of the queue begins at one.
+NEED = """(CASE WHEN appealed_at IS NULL THEN 0 ELSE 8 END + CASE WHEN degraded THEN 4 ELSE 0 END
+    + CASE WHEN jsonb_array_length(advisories) > 0 THEN 2 ELSE 0 END + coalesce(
+        ((overall->'interval'->>1)::float8 - (overall->'interval'->>0)::float8)
+        / nullif((overall->>'max')::float8 - (overall->>'min')::float8, 0), 0))"""
+OPEN_REVIEW = "reviewed_at IS NULL OR appealed_at > reviewed_at"
 IN_WINDOW = "state = 'queued' AND dispatched_at IS NOT NULL"
 
 
@@ -50,7 +57,8 @@ class Job(Base):
     priority: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="queued")
     held: Mapped[bool] = mapped_column(server_default="false")  # until its batch's baseline is made, or is given up
-    attempt: Mapped[int] = mapped_column(server_default="0")
+    attempt: Mapped[int] = mapped_column(server_default="0")  # of all runs: the guard of every write
+    losses: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # runs since it was queued that ended badly
     allow_degraded: Mapped[bool] = mapped_column(server_default="true")
     explain: Mapped[bool] = mapped_column(server_default="false")
     external_id: Mapped[str | None]
@@ -97,6 +105,10 @@ class Result(Base):
     """What the last attempt of a job that succeeded says of the submission."""
 
     __tablename__ = "result"
+    __table_args__ = (
+        Index("ix_result_to_review", "tenant_id", "need", "job_id", postgresql_where=text(OPEN_REVIEW)),
+        Index("ix_result_reviewed", "tenant_id", "reviewed_at", postgresql_where=text("reviewed_at IS NOT NULL")),
+    )
     job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True)
     attempt: Mapped[int]
     scores: Mapped[list[dict[str, Any]]]
@@ -108,3 +120,10 @@ class Result(Base):
     topic: Mapped[list[float] | None]  # the prompt features, so that a regrade need not read the text
     cached: Mapped[bool] = mapped_column(server_default="false")  # taken from an earlier job on the same text
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    tenant_id: Mapped[uuid.UUID | None]  # the job's: the queue of reviews reads no other table
+    review: Mapped[dict[str, Any] | None]  # what people decided last; every decision is a row of `review`
+    reviewed_at: Mapped[datetime | None]
+    appealed_at: Mapped[datetime | None]
+    lease_id: Mapped[uuid.UUID | None]
+    leased_until: Mapped[datetime | None]
+    need: Mapped[float | None] = mapped_column(DOUBLE_PRECISION, Computed(NEED, persisted=True))

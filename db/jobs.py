@@ -162,13 +162,14 @@ def regrade(
 
 
 def claim(
-    session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float, scorer: Scorer | None = None
-) -> list[Claimed]:
+    session: Session, ids: Sequence[uuid.UUID], worker: str, lease_s: float, scorer: Scorer | None = None,
+    losses: int | None = None,
+) -> list[Claimed]:  # fmt: skip
     """queued -> running for those of the ids that still wait; what others hold or have finished is left out.
 
-    Jobs bring what the scorer made of their texts before.
+    `losses`: only jobs that were lost just so often; None: any. Jobs bring what the scorer made of their texts before.
     """
-    values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, **asdict(scorer or Scorer())}
+    values = {"ids": list(ids), "worker": worker, "lease_s": lease_s, "losses": losses, **asdict(scorer or Scorer())}
     rows = session.execute(moves.CLAIM, {**values, "channel": MOVED})
     # A rubric comes with the first of its jobs alone: a class is graded by one.
     criteria: dict[uuid.UUID, list[dict[str, Any]]] = {}
@@ -211,11 +212,26 @@ def finish(session: Session, finished: Sequence[Finished], model: str, revision:
 
 
 def hand_back(
-    session: Session, held: Sequence[Claimed], error: dict[str, Any], max_attempts: int, backoff_s: float
-) -> list[RowMapping]:
-    """running -> queued (or failed, without an attempt left) for an attempt that could not be finished."""
-    pairs = {"ids": [h.id for h in held], "numbers": [h.attempt for h in held]}
+    session: Session, held: Sequence[Claimed], error: dict[str, Any], max_attempts: int, backoff_s: float,
+    counted: bool = True,
+) -> list[RowMapping]:  # fmt: skip
+    """running -> queued (or failed, without an attempt left) for an attempt that could not be finished.
+
+    What is not `counted` is no loss, and waits for nothing: a worker that was told to stop hands back so.
+    """
+    pairs = {"ids": [h.id for h in held], "numbers": [h.attempt for h in held], "counted": int(counted)}
     return _back(session, moves.HAND_BACK, "handed_back", error, max_attempts, backoff_s, **pairs)
+
+
+def take_from(
+    session: Session, worker: str, ids: Sequence[uuid.UUID] | None, error: dict[str, Any], max_attempts: int,
+    backoff_s: float, counted: bool = True,
+) -> list[RowMapping]:  # fmt: skip
+    """running -> queued (or failed) for those of the ids (None: all jobs) that a worker holds, whose child has ended."""
+    which = {"worker": worker, "everything": ids is None, "ids": list(ids or []), "counted": int(counted)}
+    return _back(
+        session, moves.TAKE_FROM, "lost" if counted else "handed_back", error, max_attempts, backoff_s, **which
+    )
 
 
 def take_back(session: Session, error: dict[str, Any], max_attempts: int, backoff_s: float) -> list[RowMapping]:
@@ -225,8 +241,8 @@ def take_back(session: Session, error: dict[str, Any], max_attempts: int, backof
 
 def _back(session: Session, statement: Any, outcome: str, error: dict[str, Any], max_attempts: int, backoff_s: float,
           **which: Any) -> list[RowMapping]:  # fmt: skip
-    values = {"outcome": outcome, "error": json.dumps(error), "max_attempts": max_attempts, "backoff_s": backoff_s}
-    return list(session.execute(statement, {**values, **which, "channel": MOVED}).mappings())
+    values = {"outcome": outcome, "error": json.dumps(error), "max_losses": max_attempts, "backoff_s": backoff_s}
+    return list(session.execute(statement, {**values, "counted": 1, **which, "channel": MOVED}).mappings())
 
 
 def cancel(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> None:

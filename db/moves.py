@@ -32,12 +32,13 @@ VALUES (:id, :tenant_id, :submission_id, :rubric_id, :batch_id, :share_id, :queu
 RETURNING created_at
 """)
 
-# The commit of a claim need not reach the disk: a job whose claim a crash of the server undid is claimed again, and what its
-# first worker writes is refused by the attempt's number.
+# The commit of a claim need not reach the disk: a job whose claim a crash of the server undid is claimed again, with the same
+# number. Of the two workers, the first to write is kept; the other finds the job finished. A message takes only jobs that were
+# lost as often as when it was cut: one that is delivered again must not bring suspects together that were sent apart since.
 CLAIM = text(f"""
 WITH mine AS (
     SELECT id FROM job WHERE id = ANY(:ids) AND state = 'queued' AND NOT held
-        AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+        AND losses = coalesce(CAST(:losses AS smallint), losses) AND (retry_at IS NULL OR retry_at <= clock_timestamp())
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE job SET state = 'running', attempt = attempt + 1, started_at = clock_timestamp(), dispatched_at = NULL,
@@ -86,12 +87,14 @@ WITH item AS (
         scores jsonb, overall jsonb, advisories jsonb, scored_by jsonb, degraded boolean, review_reasons text[],
         topic float8[], cached boolean)
 ), held AS (
-    SELECT j.id, j.submission_id, j.worker, j.started_at, j.created_at, j.retry_at, i.*
+    SELECT j.id, j.tenant_id, j.submission_id, j.worker, j.started_at, j.created_at, j.retry_at, i.*
     FROM job j JOIN item i ON j.id = i.job_id AND j.attempt = i.attempt
     WHERE j.state = 'running' ORDER BY j.id FOR UPDATE OF j
 ), kept AS (
-    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached)
-    SELECT id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, coalesce(cached, false)
+    INSERT INTO result (job_id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, cached,
+        tenant_id)
+    SELECT id, attempt, scores, overall, advisories, scored_by, degraded, review_reasons, topic, coalesce(cached, false),
+        tenant_id
     FROM held WHERE scores IS NOT NULL
     ON CONFLICT (job_id) DO UPDATE SET attempt = excluded.attempt, scores = excluded.scores, overall = excluded.overall,
         advisories = excluded.advisories, scored_by = excluded.scored_by, degraded = excluded.degraded,
@@ -124,20 +127,22 @@ WITH item AS (
 SELECT id FROM done, told
 """)  # noqa: S608 - constants of this module
 
-# The reason stays with the attempt; the job gets one only when it has no attempt left.
+# The reason stays with the attempt; the job gets one only when it was lost as often as it may be. What a worker hands back
+# because it was told to stop is no loss: the job is not to blame.
 BACK = """
 WITH gone AS (
-    SELECT id, attempt, worker, started_at, created_at, retry_at FROM job WHERE state = 'running' AND {which}
+    SELECT id, attempt, worker, started_at, created_at, retry_at, losses + :counted AS losses,
+        :counted > 0 AND losses + :counted >= :max_losses AS spent FROM job WHERE state = 'running' AND {which}
     ORDER BY id {limit} FOR UPDATE SKIP LOCKED
 ), noted AS (
     INSERT INTO attempt (job_id, number, worker, started_at, finished_at, outcome, error, queue_ms)
     SELECT id, attempt, worker, started_at, clock_timestamp(), :outcome, CAST(:error AS jsonb), {queue_ms} FROM gone
 ), moved AS (
-    UPDATE job SET lease_until = NULL, worker = NULL, dispatched_at = NULL,
-        state = CASE WHEN job.attempt >= :max_attempts THEN 'failed' ELSE 'queued' END,
-        finished_at = CASE WHEN job.attempt >= :max_attempts THEN clock_timestamp() END,
-        error = CASE WHEN job.attempt >= :max_attempts THEN CAST(:error AS jsonb) END,
-        retry_at = clock_timestamp() + make_interval(secs => :backoff_s * (power(2, job.attempt - 1) - 1))
+    UPDATE job SET lease_until = NULL, worker = NULL, dispatched_at = NULL, losses = gone.losses,
+        state = CASE WHEN gone.spent THEN 'failed' ELSE 'queued' END,
+        finished_at = CASE WHEN gone.spent THEN clock_timestamp() END,
+        error = CASE WHEN gone.spent THEN CAST(:error AS jsonb) END,
+        retry_at = clock_timestamp() + make_interval(secs => :counted * :backoff_s * (power(2, gone.losses - 1) - 1))
     FROM gone WHERE job.id = gone.id RETURNING job.id, job.queue, job.state
 ), {told}
 SELECT id, queue, state FROM moved, told
@@ -145,6 +150,7 @@ SELECT id, queue, state FROM moved, told
 SAME = {"queue_ms": QUEUE_MS.format(job="gone"), "told": TOLD.format(of="moved")}
 OURS = "(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))"
 HAND_BACK = text(BACK.format(which=OURS, limit="", **SAME))
+TAKE_FROM = text(BACK.format(which="worker = :worker AND (:everything OR id = ANY(:ids))", limit="", **SAME))
 TAKE_BACK = text(BACK.format(which="lease_until < clock_timestamp()", limit="LIMIT 1000", **SAME))
 
 # Rows are locked in the order of their ids, as claims and results lock them: so no two of these can block each other.
@@ -176,7 +182,7 @@ SELECT DISTINCT queue FROM free
 
 # What a person's retry makes of a job.
 AGAIN = """state = 'queued', finished_at = NULL, error = NULL, retry_at = clock_timestamp(),
-    dispatched_at = NULL, worker = NULL, started_at = NULL"""
+    dispatched_at = NULL, worker = NULL, started_at = NULL, losses = 0"""
 RETRY = text(f"""
 UPDATE job SET {AGAIN}
 WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND erased_at IS NULL

@@ -52,6 +52,9 @@ UPDATE result SET scores = (SELECT jsonb_agg(score - 'reasons' ORDER BY place)
 WHERE job_id = ANY(:ids) AND jsonb_path_exists(scores, '$[*].reasons')
 """)
 
+# An appeal's reason is the student's own words.
+UNEXPLAIN = text("UPDATE review SET comment = NULL WHERE job_id = ANY(:ids) AND what = 'appeal'")
+
 
 def erase_texts(session: Session, days: int, most: int) -> int:
     """Erases texts, vectors and quotations of submissions all of whose jobs ended that long ago; returns how many."""
@@ -64,6 +67,7 @@ def erase_texts(session: Session, days: int, most: int) -> int:
         empty_submissions(session, gone)
         over = [job for job in jobs if job.submission_id not in needed]
         session.execute(UNQUOTE, {"ids": [job.id for job in over]})
+        session.execute(UNEXPLAIN, {"ids": [job.id for job in over]})
         _mark(session, over, "texts erased")
     return len(gone)
 

@@ -7,6 +7,7 @@ from db.calibration import Calibration, Example
 from db.idempotency import IdempotencyKey
 from db.job import Attempt, Job, Result
 from db.retention import Retention
+from db.review import Review
 from db.rubric import Rubric
 from db.submission import Embedding, Submission
 from db.tenant import Key, Tenant
@@ -15,5 +16,5 @@ from db.worker import Worker
 
 __all__ = [
     "Attempt", "Audit", "Base", "Batch", "Calibration", "Embedding", "Example", "IdempotencyKey", "Job", "Key", "Result",
-    "Retention", "Rubric", "Submission", "Tenant", "Upload", "Worker",
+    "Retention", "Review", "Rubric", "Submission", "Tenant", "Upload", "Worker",
 ]  # fmt: skip

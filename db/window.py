@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -43,16 +44,20 @@ WITH RECURSIVE share AS (
     SELECT id, row_number() OVER (ORDER BY turn, id) AS place FROM ranked ORDER BY turn, id LIMIT :room
 ), marked AS (
     UPDATE job SET dispatched_at = clock_timestamp() FROM taken WHERE job.id = taken.id AND state = 'queued'
-    RETURNING job.id, taken.place
+    RETURNING job.id, job.losses, taken.place
 )
-SELECT id FROM marked ORDER BY place
+SELECT id, losses FROM marked ORDER BY place
 """)  # noqa: S608 - constants of this package
 
 PUT_BACK = text(f"UPDATE job SET dispatched_at = NULL WHERE id = ANY(:ids) AND {IN_WINDOW}")  # noqa: S608
 
+STALE = text(f"""
+SELECT DISTINCT queue FROM job WHERE {IN_WINDOW} AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
+""")  # noqa: S608
+
 LOST = text(f"""
 UPDATE job SET dispatched_at = NULL
-WHERE {IN_WINDOW} AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
+WHERE {IN_WINDOW} AND (:queue = '' OR queue = :queue) AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
 """)  # noqa: S608
 
 QUEUES = text(f"""
@@ -71,9 +76,16 @@ def room(session: Session, queue: str, size: int) -> int:
     return max(0, size - int(session.scalar(INSIDE, {"queue": queue}) or 0))
 
 
-def take(session: Session, queue: str, room: int) -> list[uuid.UUID]:
-    """Puts so many waiting jobs of a queue into its window, by fair share, then age; returns their ids."""
-    return list(session.scalars(TAKE, {"queue": queue, "room": room})) if room else []
+class Taken(NamedTuple):
+    """A job that is to be sent, and how often it was lost since it was queued."""
+
+    id: uuid.UUID
+    losses: int
+
+
+def take(session: Session, queue: str, room: int) -> list[Taken]:
+    """Puts so many waiting jobs of a queue into its window, in the order of fair share, then age."""
+    return [Taken(*row) for row in session.execute(TAKE, {"queue": queue, "room": room})] if room else []
 
 
 def put_back(session: Session, ids: Sequence[uuid.UUID]) -> None:
@@ -81,12 +93,17 @@ def put_back(session: Session, ids: Sequence[uuid.UUID]) -> None:
     session.execute(PUT_BACK, {"ids": list(ids)})
 
 
-def forget_lost(session: Session, after_s: float) -> int:
-    """Takes jobs out of the window that nobody claimed for so long that their message must be lost.
+def forget_lost(session: Session, after_s: float, queue: str = "") -> int:
+    """Takes jobs (of one queue, or all) out of the window that nobody claimed for so long that their message must be lost.
 
     A message that was merely slow finds its job claimed by then, and ends: sending twice is harmless.
     """
-    return int(getattr(session.execute(LOST, {"after_s": after_s}), "rowcount", 0))
+    return int(getattr(session.execute(LOST, {"after_s": after_s, "queue": queue}), "rowcount", 0))
+
+
+def stale_queues(session: Session, after_s: float) -> list[str]:
+    """Queues with jobs in the window that nobody has claimed for so long."""
+    return [str(name) for name in session.scalars(STALE, {"after_s": after_s})]
 
 
 def waiting_queues(session: Session) -> list[str]:

@@ -65,11 +65,15 @@ class Live:
 NOBODY = Live()
 
 
-def beat(session: Session, said: Beat) -> None:
-    """Notes that a child is alive."""
+def beat(session: Session, said: Beat, within_s: float) -> int:
+    """Notes that a child is alive; returns how many are, itself included: heard of in the last `within_s` seconds."""
     row = insert(Worker).values(**asdict(said))
     changed = {**asdict(said), "seen_at": func.now()}
-    session.execute(row.on_conflict_do_update(index_elements=["name", "pid"], set_=changed))
+    fresh = Worker.seen_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_s)
+    others = (Worker.name != said.name) | (Worker.pid != said.pid)
+    count = select(func.count() + 1).select_from(Worker).where(fresh & others).scalar_subquery()
+    counted = row.on_conflict_do_update(index_elements=["name", "pid"], set_=changed).returning(count)
+    return int(session.scalar(counted) or 1)
 
 
 def leave(session: Session, name: str, pid: int) -> None:

@@ -153,6 +153,20 @@ class Client:
     def cancel_batch(self, batch_id: str) -> Json:
         return self._call("POST", f"/v1/batches/{batch_id}/cancel", timeout=BATCH_S)
 
+    def review(self, job_id: str, scores: dict[str, float], tag: str | None = None, **fields: Any) -> Json:
+        """Puts a person's points beside the machine's. `tag`, the ETag of the job as it was read, guards against a second
+        person: ApiProblem `precondition_failed`. The fields are `comment` and `reviewer`."""
+        headers = {"If-Match": tag} if tag else {}
+        return self._call("PUT", f"/v1/jobs/{job_id}/review", json={"scores": scores, **fields}, headers=headers)
+
+    def appeal(self, job_id: str, reason: str) -> Json:
+        """Puts a job at the head of the queue of reviews."""
+        return self._call("POST", f"/v1/jobs/{job_id}/appeal", json={"reason": reason})
+
+    def next_review(self, rubric: str | None = None) -> Json:
+        """The job that most needs a person, in hand for 30 minutes: `{"lease", "job"}`, both None when none waits."""
+        return self._call("POST", "/v1/reviews/lease", json={"rubric": rubric} if rubric else {})
+
     def models(self) -> list[Json]:
         return list(self._call("GET", "/v1/models")["items"])
 

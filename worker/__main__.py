@@ -15,11 +15,16 @@ from typing import Any
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from celery import Celery, signals
+from celery.worker import state
 
-from broker.app import CALIBRATE, GRADE, listen, make_app
+from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
+from broker.queues import consumed_by
+from db.session import Database
 from worker.child import Child
+from worker.losses import Losses
 from worker.process import die_with_parent, give_way
 from worker.settings import WorkerSettings
+from worker.watchdog import Watchdog
 
 
 class Process:
@@ -29,10 +34,19 @@ class Process:
         self.settings, self.name = settings, name
         self.app = make_app(settings)
         self.child: Child | None = None
+        self.losses = Losses(Database(settings), settings, name)
+        self.watchdog = Watchdog(
+            consumed_by(settings.own_model, settings.lane_device), settings.deaf_s,
+            lambda queue: count_messages(self.app, queue), lambda: bool(state.reserved_requests),
+        )  # fmt: skip
+        self.app.conf.worker_max_memory_per_child = settings.child_memory_mb * 1024 or None
         listen(self.app, settings, settings.lane_device)
         register(self.app, self)
         signals.worker_process_init.connect(self.begin, weak=False)
         signals.worker_process_shutdown.connect(self.end, weak=False)
+        signals.worker_ready.connect(self.ready, weak=False)
+        signals.task_received.connect(self.received, weak=False)
+        signals.task_failure.connect(self.failed, weak=False)
         signals.worker_shutting_down.connect(self.hurry, weak=False)
 
     def begin(self, **_: Any) -> None:
@@ -49,12 +63,29 @@ class Process:
         if self.child is not None:
             self.child.stop()
 
+    def ready(self, **_: Any) -> None:
+        self.watchdog.start()
+
+    def received(self, **_: Any) -> None:
+        self.watchdog.heard()
+        self.losses.out_of_memory.look()
+
+    def failed(self, sender: Any, args: Any, exception: BaseException, **_: Any) -> None:
+        """In the parent: a child was killed, by its time limit, the kernel or whoever. It could hand nothing back."""
+        if self.child is None and sender.name == GRADE:
+            self.losses.of_child([uuid.UUID(job_id) for job_id in args[0]], exception)
+
     def hurry(self, how: str, **_: Any) -> None:
-        """A chunk that takes longer than the grace is given up: its jobs return when their lease ends."""
+        """A chunk that takes longer than the grace is given up: its jobs are given back, then its child is ended."""
+        self.watchdog.stop()
         if how == "Warm":
-            timer = threading.Timer(self.settings.worker_grace_s, os.kill, (os.getpid(), signal.SIGQUIT))
+            timer = threading.Timer(self.settings.worker_grace_s, self.give_up)
             timer.daemon = True
             timer.start()
+
+    def give_up(self) -> None:
+        self.losses.of_worker()
+        os.kill(os.getpid(), signal.SIGQUIT)
 
     def run(self) -> None:
         arguments = [
@@ -72,11 +103,15 @@ def register(app: Celery, process: Process) -> None:
     """The task is a shell: what it does is tested without Celery."""
 
     @app.task(name=GRADE, bind=True)  # type: ignore[untyped-decorator]  # Celery has no types
-    def grade(task: Any, job_ids: list[str]) -> None:
+    def grade(task: Any, job_ids: list[str], losses: int | None = None) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         queue = str((task.request.delivery_info or {}).get("routing_key", ""))
-        process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue)
+        try:
+            process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue, losses)
+        except MemoryError:
+            # The jobs have been handed back. Celery's parent would end over this very class.
+            raise RuntimeError("out of memory") from None
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:

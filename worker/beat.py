@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ class Heart:
 
     def __init__(self, said: Beat, grading: Grading, dispatch: Dispatch, calibrating: Calibrating) -> None:
         self.said, self.grading, self.dispatch, self.calibrating = said, grading, dispatch, calibrating
+        self.children = 1  # of all workers, this one included
+        self._patient_until = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
@@ -46,13 +49,19 @@ class Heart:
         while not self._stop.wait(min(every.values()) / 4):
             for duty in due:
                 if time.monotonic() >= due[duty]:
-                    due[duty] = time.monotonic() + every[duty]
+                    due[duty] = time.monotonic() + every[duty] * (self._turn() if duty == self._sweep else 1)
                     self._quietly(duty)
+
+    def _turn(self) -> float:
+        """All children sweep, in turns: together as often as one alone would, at times that don't fall together."""
+        return 1.0 if self.children == 1 else self.children * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
     def _quietly(self, duty: Callable[[], None]) -> None:
         try:
             duty()
         except DatabaseAway:
+            # When it is back, leases of living children have ended too: each gets the time to renew its own.
+            self._patient_until = time.monotonic() + self.dispatch.settings.lease_s / 2
             log.warning("the database is away; %s is left for later", duty.__name__.strip("_"))
         except Exception:
             # The heart must go on: a child that computes without it would lose its leases.
@@ -61,7 +70,7 @@ class Heart:
     def _beat(self) -> None:
         now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss, job_ms=self.grading.pace.job_ms)
         with self.dispatch.database.statement() as session:
-            beat(session, now)
+            self.children = beat(session, now, self.dispatch.settings.live_s)
 
     def _renew(self) -> None:
         if held := self.grading.holding.jobs:
@@ -72,7 +81,7 @@ class Heart:
                 calibrations.renew(session, taught, self.calibrating.name, self.dispatch.settings.lease_s)
 
     def _sweep(self) -> None:
-        sweep(self.dispatch)
+        sweep(self.dispatch, patient=time.monotonic() < self._patient_until)
 
     def _leave(self) -> None:
         with self.dispatch.database.session() as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
 import time
 import uuid
@@ -23,6 +24,7 @@ from worker.beat import Heart
 from worker.calibrating import Calibrating
 from worker.errors import ModelUnavailable
 from worker.grading import Grading
+from worker.losses import Losses
 from worker.marking import Marker
 from worker.mending import Mender
 from worker.settings import WorkerSettings
@@ -38,6 +40,7 @@ class Child:
         began = time.perf_counter()
         queues = consumed_by(settings.own_model, settings.lane_device)
         database = Database(settings)
+        Losses(database, settings, name).of_sibling()
         taught = TaughtHeads(database, settings.heads_kept)
         marker = load_marker(settings, name, taught)
         # Heads are small: a second thread of the linear algebra library would only spin. Fitting takes more again.
@@ -56,14 +59,15 @@ class Child:
         )
         self.heart.start()
         self.mender.start()
+        _look_at_memory(settings.child_memory_mb)
         log.info(
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID], queue: str) -> Future[int]:
+    def grade(self, ids: Sequence[uuid.UUID], queue: str, losses: int | None = None) -> Future[int]:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
-            return self.grading.chunk(ids, queue)
+            return self.grading.chunk(ids, queue, losses)
         finally:
             self.dispatcher.wish()
 
@@ -113,6 +117,16 @@ def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None 
     except ModelUnavailable as error:
         log.error("%s", error)
         return Marker(engine, None, fallback, name, str(error))
+
+
+def _look_at_memory(most_mb: int) -> None:
+    """Celery ends a child after its chunk when its memory was higher than that at any time, this loading included."""
+    used_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if most_mb and used_mb > most_mb:
+        log.error(
+            "loading the model took %d MB, and a child may have %d: it will be loaded again for every chunk; raise "
+            "GRADELINE_CHILD_MEMORY_MB", used_mb, most_mb,
+        )  # fmt: skip
 
 
 def _introduction(settings: WorkerSettings, name: str, queues: list[str], marker: Marker) -> Beat:

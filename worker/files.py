@@ -36,7 +36,7 @@ class Files:
 
     def read(self, held: Sequence[Claimed]) -> Read:
         """Each file's text goes into its submission at once: it is read once, whatever becomes of the chunk."""
-        out, deadline = Read(), time.monotonic() + SHARE * self.settings.time_limit_s
+        out, deadline = Read(), time.monotonic() + SHARE * self.settings.chunk_limit_s
         for job in held:
             if time.monotonic() > deadline:
                 out.late.append(job)

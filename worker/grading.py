@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
 
 from db import jobs
 from db.errors import DatabaseAway
@@ -17,24 +16,10 @@ from db.session import Database
 from worker.files import Files
 from worker.marking import Marker
 from worker.pace import Pace
+from worker.reasons import NOT_REACHED, counts, reason
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
-
-HANDED_BACK = {
-    "type": "urn:gradeline:problem:timed_out",
-    "title": "The attempt took too long",
-    "status": 500,
-    "code": "timed_out",
-    "detail": "The worker could not finish this job in the time that a chunk may take.",
-}
-
-NOT_REACHED = {
-    **HANDED_BACK,
-    "detail": "Other files of the chunk took long to read; this one is read with the next chunk.",
-}
-# That a file was not reached is not its fault: it costs it no attempt.
-ALWAYS = 2**31 - 1
 
 # What comes of a chunk of which nothing waits any more.
 NOTHING: Future[int] = Future()
@@ -72,7 +57,7 @@ class Grading:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._written: Future[int] = NOTHING
 
-    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "") -> Future[int]:
+    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "", losses: int | None = None) -> Future[int]:
         """Grades those of the jobs that still wait; how many results were kept is known when they are written.
 
         A chunk is written while the next one computes, but never two at once. A message that is delivered again finds
@@ -82,7 +67,8 @@ class Grading:
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.statement() as session:
-            held = jobs.claim(session, ids, self.name, self.settings.lease_s, marker.scorer(self.settings.reuse))
+            scorer = marker.scorer(self.settings.reuse)
+            held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
         # Texts first: a file may take long to read.
@@ -95,9 +81,9 @@ class Grading:
             while left:
                 kept = self._part(marker, left[0], kept)
                 left.pop(0)
-        except BaseException:
+        except BaseException as error:
             for part in left:
-                self._hand_back(part)
+                self._hand_back(part, error)
                 self.holding.drop(part)
             raise
         self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
@@ -109,7 +95,7 @@ class Grading:
         finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
         if read.late:
             with self.database.session() as session:
-                jobs.hand_back(session, read.late, NOT_REACHED, ALWAYS, 0)
+                jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
         wait([self._written])
         self._written = self._writer.submit(self._write, marker, held, finished, before)
         return self._written
@@ -130,8 +116,9 @@ class Grading:
         return kept + before.result()
 
     def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
-        """Writes a whole chunk in one transaction. While the database is away, waits as long as the leases hold."""
-        deadline = time.monotonic() + self.settings.lease_s
+        """Writes a whole chunk in one transaction. While the database is away, waits as long as a chunk may take: if the
+        leases have ended by then, the attempts' numbers say whose result counts."""
+        deadline = time.monotonic() + self.settings.time_limit_s
         while True:
             try:
                 return self._write_once(marker, finished)
@@ -145,10 +132,10 @@ class Grading:
         with self.database.statement() as session:
             return len(jobs.finish(session, finished, marker.model, marker.revision))
 
-    def _hand_back(self, held: Sequence[Claimed]) -> None:
-        error: dict[str, Any] = HANDED_BACK
+    def _hand_back(self, held: Sequence[Claimed], why: BaseException) -> None:
+        most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.hand_back(session, held, error, self.settings.max_attempts, self.settings.backoff_s)
+                jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
         except DatabaseAway:
             log.warning("%d jobs could not be handed back; the sweep takes them when their lease ends", len(held))

@@ -14,6 +14,7 @@ from worker.advisories import advise
 from worker.errors import ModelUnavailable, Unscorable, WorkerError
 from worker.explaining import reasons_of
 from worker.head.taught import Taught
+from worker.reasons import OUT_OF_MEMORY
 from worker.scoring import Units, criterion_scores, measured, overall_scores, review_reasons
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def scored_by(job: Claimed, judged: Judged) -> dict[str, Any]:
 
 def problem_of(error: Exception) -> dict[str, Any]:
     """Why a job has failed, as the API shows it."""
+    if isinstance(error, MemoryError):
+        return OUT_OF_MEMORY
     away = isinstance(error, ModelUnavailable)
     code = "model_unavailable" if away else "unscorable"
     return {

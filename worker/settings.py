@@ -40,12 +40,21 @@ class WorkerSettings(BrokerSettings):
         gt=0,
         description="seconds after which an engine that failed is loaded again; it doubles up to 16 times that",
     )
+    child_memory_mb: int = Field(
+        4096, ge=0, description="memory of a child at its highest, after which it ends with its chunk; 0: any"
+    )
+    deaf_s: float = Field(
+        60.0,
+        ge=0,
+        description="seconds an idle worker may take none of the messages that wait; then it ends; 0: for ever",
+    )
     home: Path = Field(Path(".gradeline"), description="where exported models are cached and own heads kept")
-    file_seconds: float = Field(20.0, gt=0, le=60, description="longest time that reading one file may take")
+    file_seconds: float = Field(20.0, gt=0, le=30, description="longest time that reading one file may take")
     file_memory_mb: int = Field(1024, ge=128, description="most memory, in MiB, that reading one file may take")
     file_pages: int = Field(300, ge=1, description="most pages of a PDF")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     fake_chunk_ms: float = Field(0.0, ge=0, description="service time of a call of the fake engine, however many texts")
+    fake_faults: bool = Field(False, description="whether texts can make the fake engine fail: for tests")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -6,9 +6,11 @@ import sys
 
 import click
 
+from gradeline.cli.backup import backup, restore
 from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
+from gradeline.cli.keys import keys, tenants
 from gradeline.cli.results import results
 from gradeline.cli.running import logs, scale, status
 from gradeline.cli.stack import down, up
@@ -24,7 +26,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, grade, results, failed, heads):
+for command in (up, down, status, logs, scale, backup, restore, grade, results, failed, heads, keys, tenants):
     commands.add_command(command)
 
 

@@ -25,7 +25,10 @@ WATCH_S = 1.0
 @click.command()
 @click.option("--detach", is_flag=True, help="return when the stack is ready, and leave it running")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(0, 64), help="CPU workers")
-@click.option("--port", default=5001, show_default=True, type=click.IntRange(1, 65535), help="port of the API")
+@click.option(
+    "--port", default=5001, show_default=True, type=click.IntRange(1, 65535), envvar=["GRADELINE_PORT", "PORT"],
+    help="port of the API",
+)  # fmt: skip
 @click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="port of Flower")
 @click.option("--no-flower", is_flag=True, help="do without Flower")
 @click.option("--samples", is_flag=True, help="grade the sample essays when it is ready")

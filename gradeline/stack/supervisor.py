@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -17,6 +19,7 @@ from gradeline.stack.home import Home, Ports
 from gradeline.stack.plan import watchers
 
 LOOK_S = 0.5
+LOG_BYTES, LOG_FILES, LOGS_S = 10_000_000, 3, 30.0
 
 
 def main() -> None:
@@ -29,6 +32,7 @@ def main() -> None:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held for as long as this process lives
     if arguments.with_parent:
         threading.Thread(target=stop_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=keep_logs_short, args=(home.logs,), daemon=True).start()
     state = home.read()
     plan = watchers(home, Ports(**state["ports"]), state["workers"], state["flower"])
     arbiter = get_arbiter(
@@ -48,6 +52,30 @@ def stop_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def keep_logs_short(folder: Path) -> None:
+    """Looks after logs until this process ends."""
+    while True:
+        for log in folder.glob("*.log"):
+            with contextlib.suppress(OSError):
+                shorten(log)
+        time.sleep(LOGS_S)
+
+
+def shorten(log: Path) -> None:
+    """A log that has become long begins anew; what was in it is kept beside it, under .1, .2 and .3.
+
+    Its writers hold it open and append, so it is copied and emptied, not renamed.
+    """
+    if log.stat().st_size <= LOG_BYTES:
+        return
+    for number in range(LOG_FILES, 1, -1):
+        older = log.with_name(f"{log.name}.{number - 1}")
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number}"))
+    shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+    os.truncate(log, 0)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from gradeline.client import Client
 from gradeline.stack.home import Home, free_port
 from gradeline.stack.launch import client_of
+from tests.integration.line import Line
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
     finally:
         started.command("down")
+
+
+@pytest.fixture(scope="module")
+def servers_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    opened = Line(Home(Path(tmp_path_factory.mktemp("line")).resolve()))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def line(servers_apart: Line) -> Iterator[Line]:
+    """Servers that a test may kill, and workers that it starts; these end with it."""
+    yield servers_apart
+    servers_apart.dismiss()
+
+
+@pytest.fixture
+def model() -> str:
+    """The name of a model that no other test uses: queues of its own."""
+    return uuid.uuid4().hex

@@ -29,7 +29,7 @@ def load_engine(settings: WorkerSettings) -> Engine:
     if settings.engine == "fake":
         from worker.engine.fake import FakeEngine
 
-        return FakeEngine(settings.fake_ms, settings.fake_chunk_ms)
+        return FakeEngine(settings.fake_ms, settings.fake_chunk_ms, faults=settings.fake_faults)
     source = find_source(settings)
     *faster, last = _candidates(settings, source)
     for name in faster:

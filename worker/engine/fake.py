@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import signal
 import time
 from collections.abc import Sequence
 
@@ -11,6 +14,11 @@ import numpy as np
 from worker.engine.base import Encoded
 from worker.engine.outputs import Outputs
 
+# What a text may ask for, where it is allowed to.
+KILLED, STARVED = "[fault: killed]", "[fault: starved]"
+STUCK, OBSTINATE = "[fault: stuck]", "[fault: obstinate]"
+STUCK_S = 600.0
+
 
 class FakeEngine:
     """Vectors by a hash of the text, after a set time a text or a call."""
@@ -18,14 +26,16 @@ class FakeEngine:
     name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
     outputs = Outputs()
 
-    def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152) -> None:
-        self.ms_a_text, self.ms_a_call, self.width = ms_a_text, ms_a_call, width
+    def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152, faults: bool = False) -> None:
+        self.ms_a_text, self.ms_a_call, self.width, self.faults = ms_a_text, ms_a_call, width, faults
         # Sums of four of these, chosen by a hash: to draw each vector anew would take longer than to write it.
         self._drawn = np.random.default_rng(0).normal(0, 0.025, (4, 256, width)).astype(np.float32)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The same text always has the same vector; two texts hardly ever share one."""
         began = time.perf_counter()
+        if self.faults:
+            _fail(" ".join(texts))
         hashes = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:4] for text in texts]
         chosen = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 4)
         vectors = np.zeros((len(texts), self.width), np.float32)
@@ -37,3 +47,15 @@ class FakeEngine:
         lengths = np.array([len(text.split()) for text in texts], np.int64)
         spent = (time.perf_counter() - began) * 1000
         return Encoded(vectors, lengths, np.maximum(1, -(-lengths // self.window)), 0.0, spent)
+
+
+def _fail(text: str) -> None:
+    if KILLED in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if STARVED in text:
+        raise MemoryError
+    if STUCK in text:
+        time.sleep(STUCK_S)
+    while OBSTINATE in text:  # as code that never returns to Python
+        with contextlib.suppress(BaseException):
+            time.sleep(STUCK_S)

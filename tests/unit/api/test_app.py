@@ -57,7 +57,7 @@ def test_without_servers_every_answer_is_a_problem_and_says_when_to_return():
     app.extensions["gradeline"].database.close()
 
 
-def test_a_fault_of_ours_is_a_problem_without_insides(servers, caplog: pytest.LogCaptureFixture):
+def test_a_fault_of_ours_is_a_problem_without_insides(servers, make_key, caplog: pytest.LogCaptureFixture):
     app = create_app(ApiSettings(database_url=servers.database_url, redis_url=servers.redis_url))
 
     @app.get("/fault")
@@ -65,10 +65,11 @@ def test_a_fault_of_ours_is_a_problem_without_insides(servers, caplog: pytest.Lo
         raise RuntimeError("student text")
 
     with caplog.at_level(logging.INFO):
-        answer = app.test_client().get("/fault")
+        answer = app.test_client().get("/fault", headers={"Authorization": f"Bearer {make_key()}"})
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "student text" not in answer.text and "student text" not in caplog.text
     assert answer.json["request_id"] in caplog.text
+    app.extensions["gradeline"].database.close()
 
 
 def test_workers_models_and_queues_are_listed_for_a_reader(api):

@@ -17,7 +17,7 @@ def degraded_worker(database):
     name = uuid.uuid4().hex
     said = Beat(name, os.getpid(), "host", ["q"], "m", "", "surface", "cpu", 0, [], "surface@1", 1)
     with database.session() as session:
-        beat(session, said)
+        beat(session, said, 60)
     yield said
     with database.session() as session:
         leave(session, name, said.pid)

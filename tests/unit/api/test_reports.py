@@ -76,7 +76,7 @@ class Checker(HTMLParser):
 def test_the_report_of_a_calibration_says_what_it_is_of_and_what_misses_its_bar(api, database):
     made = taught(api, database, report())
     found = api("GET", PATH)
-    assert (found.status_code, found.content_type, found.headers["Vary"]) == (200, "application/json", "Accept")
+    assert (found.status_code, found.content_type) == (200, "application/json") and "Accept" in found.vary
     body = found.json
     assert (body["kind"], body["calibration"]["id"], body["calibration"]["examples"]) == ("calibration", made, 10)
     assert body["criteria"]["Structure"] == report()["criteria"]["Structure"]

@@ -73,7 +73,7 @@ def live(database, queue, name, job_ms):
         criteria=[], head="h@1", rss_bytes=0, job_ms={queue: job_ms} if job_ms else {},
     )  # fmt: skip
     with database.session() as session:
-        beat(session, said)
+        beat(session, said, 60)
 
 
 def test_a_quick_queue_goes_out_in_long_chunks_and_what_is_left_is_shared(database, celery, settings, queue):
@@ -132,6 +132,44 @@ def test_a_sweep_sends_what_nobody_sent_and_returns_what_was_lost(database, cele
     sweep(Dispatch(database, celery, settings))
     assert dispatched(database, [waiting, lost]) == [True, True]
     assert sorted(job for chunk in messages(celery, queue) for job in chunk) == sorted([str(waiting), str(lost)])
+
+
+def test_suspects_go_out_apart_from_others_and_few_at_a_time(database, celery, settings, queue):
+    live(database, queue, f"a {queue}", 1.0)
+    ids = submit(database, queue, 40)
+    with database.session() as session:
+        jobs.claim(session, ids[:20], "gone", 0)
+    with database.session() as session:
+        jobs.take_back(session, {}, 3, 0)
+    assert Dispatch(database, celery, settings)([queue]) == 40
+    sent = messages(celery, queue)
+    # 256 jobs are a full message, 16 one of jobs that were lost once; the rest is shared between the children: here one
+    assert [len(chunk) for chunk in sent] == [16, 4, 20]
+    assert [job for chunk in sent for job in chunk] == [str(job) for job in ids]
+
+
+def test_a_message_says_how_often_its_jobs_were_lost_and_how_long_it_may_run(database, celery, settings, queue):
+    live(database, queue, f"a {queue}", 100.0)
+    submit(database, queue, 2)
+    Dispatch(database, celery, settings)([queue])
+    with celery.connection_for_read() as connection, connection.SimpleQueue(queue) as waiting:
+        message = waiting.get(block=False)
+        message.ack()
+    assert message.payload[0][1] == 0
+    assert message.headers["timelimit"] == [69.0, 64.0]
+
+
+def test_what_a_broker_has_lost_is_noticed_and_what_it_holds_is_left_alone(database, celery, settings, queue):
+    ids = submit(database, queue, 3)
+    told = settings.model_copy(update={"unclaimed_s": 0.01, "redispatch_s": 3600})
+    dispatch = Dispatch(database, celery, told)
+    dispatch([queue])
+    time.sleep(0.05)
+    dispatch.forget_lost()
+    assert dispatched(database, ids) == [True] * 3
+    assert len(messages(celery, queue)) == 1  # read, and with that gone
+    dispatch.forget_lost()
+    assert dispatched(database, ids) == [False] * 3
 
 
 def test_a_dispatcher_that_was_stopped_has_no_thread_and_takes_no_wish():

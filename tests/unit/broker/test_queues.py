@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.app import make_app
-from broker.queues import LANES, chunk_size, consumed_by, queue_name, slug
+from broker.queues import LANES, consumed_by, queue_name, slug
 from broker.settings import BrokerSettings
 
 MODELS = st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=40)
@@ -29,20 +29,8 @@ def test_every_queue_of_a_model_has_a_consumer_on_some_device():
     assert every == {*consumed_by("m", "cpu"), *consumed_by("m", "gpu")}
 
 
-def test_a_message_holds_as_many_jobs_as_take_its_lanes_time():
-    settings = BrokerSettings(chunk_interactive_s=0.3, chunk_bulk_s=1.0, chunk_most=256)
-    # 25 ms a job: a third of a second is 12 of them, a second 40; a job of 2 s goes alone, a thousand quick ones in parts
-    assert chunk_size("m.any.interactive", 25.0, settings) == 12
-    assert [chunk_size("m.cpu.bulk", ms, settings) for ms in (25.0, 2000.0, 0.2, 0.0)] == [40, 1, 256, 256]
-
-
-def test_the_first_message_is_small_because_nobody_knows_how_long_a_job_takes():
-    assert chunk_size("m.any.bulk", None, BrokerSettings(chunk_first=8)) == 8
-    assert chunk_size("m.any.bulk", None, BrokerSettings(chunk_first=8, chunk_most=4)) == 4
-
-
 def test_the_app_speaks_json_only_and_acknowledges_late():
     conf = make_app(BrokerSettings()).conf
     assert conf.accept_content == ["json"] and conf.task_serializer == "json"
-    assert conf.task_acks_late and conf.task_reject_on_worker_lost and conf.task_ignore_result
+    assert conf.task_acks_late and conf.task_ignore_result
     assert conf.broker_transport_options["visibility_timeout"] > conf.task_time_limit

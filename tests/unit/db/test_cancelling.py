@@ -37,12 +37,12 @@ def test_a_cancelled_jobs_late_result_changes_nothing(database, submit, tenant):
 def test_a_waiting_job_that_is_cancelled_is_never_sent_or_claimed(database, submit, tenant, queue):
     in_broker, waits, stays = submit(), submit(), submit()
     with database.session() as session:
-        assert window.take(session, queue, 1) == [in_broker]
+        assert [each.id for each in window.take(session, queue, 1)] == [in_broker]
     with database.session() as session:
         jobs.cancel(session, tenant, in_broker)
         jobs.cancel(session, tenant, waits)
     with database.session() as session:
-        assert window.take(session, queue, 10) == [stays]
+        assert [each.id for each in window.take(session, queue, 10)] == [stays]
     assert claim(database, in_broker, waits) == []
 
 

@@ -108,6 +108,69 @@ def test_a_lost_job_returns_until_it_has_no_attempt_left(database, submit):
         assert session.get_one(Attempt, (job, 2)).outcome == "lost"
 
 
+def lose(database: Database, job: uuid.UUID, times: int, most: int = 3) -> None:
+    for _ in range(times):
+        claim(database, job, lease_s=0)
+        with database.session() as session:
+            jobs.take_back(session, LOST, most, 0)
+
+
+def losses(database: Database, job: uuid.UUID) -> tuple[str, int, int]:
+    with database.session() as session:
+        found = session.get_one(Job, job)
+        return found.state, found.attempt, found.losses
+
+
+def test_what_a_stopping_worker_hands_back_is_no_loss_and_waits_for_nothing(database, submit):
+    job = submit()
+    lose(database, job, 2)
+    for attempt in (3, 4, 5):
+        held = claim(database, job)
+        assert held[0].attempt == attempt
+        with database.session() as session:
+            jobs.hand_back(session, held, LOST, 3, 600, counted=False)
+    assert losses(database, job) == ("queued", 5, 2)
+    lose(database, job, 1)
+    assert losses(database, job) == ("failed", 6, 3)
+
+
+def test_a_persons_retry_gives_a_job_all_its_attempts_again(database, submit, tenant):
+    job = submit()
+    lose(database, job, 3)
+    with database.session() as session:
+        jobs.retry(session, tenant, job)
+    assert losses(database, job) == ("queued", 3, 0)
+    lose(database, job, 2)
+    assert losses(database, job) == ("queued", 5, 2)
+    assert write(database, *claim(database, job)) == {job}
+
+
+def test_a_message_takes_only_jobs_that_were_lost_as_often_as_when_it_was_cut(database, submit):
+    fresh, suspect = submit(), submit()
+    lose(database, suspect, 1)
+    with database.session() as session:
+        first = jobs.claim(session, [fresh, suspect], "w", 60, losses=0)
+    with database.session() as session:
+        second = jobs.claim(session, [fresh, suspect], "w", 60, losses=1)
+    assert ([h.id for h in first], [h.id for h in second]) == ([fresh], [suspect])
+
+
+def test_a_parent_gives_back_what_its_own_worker_held_and_nothing_else(database, submit):
+    ours, done, other = submit(), submit(), submit()
+    held = claim(database, ours, done, worker="mine")
+    claim(database, other, worker="another")
+    write(database, next(h for h in held if h.id == done))
+    with database.session() as session:
+        moved = jobs.take_from(session, "mine", [ours, done, other], LOST, 3, 0)
+    assert [row["id"] for row in moved] == [ours]
+    assert [state(database, job) for job in (ours, done, other)] == ["queued", "succeeded", "running"]
+    assert losses(database, ours) == ("queued", 1, 1)
+    claim(database, ours, worker="mine")
+    with database.session() as session:
+        jobs.take_from(session, "mine", None, LOST, 3, 0, counted=False)
+    assert losses(database, ours) == ("queued", 2, 1) and state(database, other) == "running"
+
+
 def test_a_renewed_lease_is_not_taken_back(database, submit):
     job = submit()
     held = claim(database, job, lease_s=0)

@@ -10,7 +10,7 @@ from db.tenant import Tenant
 
 def take(database, queue, size):
     with database.session() as session:
-        return window.take(session, queue, window.room(session, queue, size))
+        return [job.id for job in window.take(session, queue, window.room(session, queue, size))]
 
 
 def test_the_oldest_goes_first_and_only_what_fits(database, submit, queue):
@@ -43,6 +43,29 @@ def test_a_lost_message_is_sent_again_after_its_time(database, submit, queue):
     assert take(database, queue, 2) == []
     with database.session() as session:
         window.forget_lost(session, 0)
+    assert take(database, queue, 2) == ids
+
+
+def test_jobs_are_taken_with_how_often_they_were_lost(database, submit, queue):
+    once, never = submit(), submit()
+    with database.session() as session:
+        jobs.claim(session, [once], "w", 0)
+    with database.session() as session:
+        jobs.take_back(session, {}, 3, 0)
+    with database.session() as session:
+        assert window.take(session, queue, 5) == [(once, 1), (never, 0)]
+
+
+def test_messages_of_one_queue_are_lost_and_those_of_others_are_not(database, submit, queue):
+    ids = [submit()]
+    take(database, queue, 2)
+    with database.session() as session:
+        assert queue in window.stale_queues(session, 0) and queue not in window.stale_queues(session, 3600)
+        window.forget_lost(session, 0, "another queue")
+    assert take(database, queue, 2) == []
+    with database.session() as session:
+        window.forget_lost(session, 0, queue)
+        assert queue not in window.stale_queues(session, 0)
     assert take(database, queue, 2) == ids
 
 

@@ -15,6 +15,7 @@ from gradeline.errors import ApiProblem
 from tests.documents import pdf, word, zipped
 from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
 from tests.unit.api.test_failed import problem
+from tests.unit.api.test_reviews import result
 
 
 class Forgetful:
@@ -176,3 +177,16 @@ def test_the_command_sends_a_folder_a_table_and_single_files(client, command, da
     for name in ("anna.docx", "more/ben.txt", "carl", "eve.pdf", "row 2"):
         assert name in shown
     assert len(list(client.jobs())) == 4
+
+
+def test_a_person_reviews_through_the_client(client, database):
+    job = client.submit("a")["id"]
+    end_jobs(database, [job], result())
+    assert client.next_review()["job"]["id"] == job
+    assert client.review(job, {"Structure": 70}, comment="Fine.")["review"]["scores"] == {"Structure": 70}
+    with pytest.raises(ApiProblem, match="changed") as refused:
+        client.review(job, {"Structure": 60}, tag='"old"')
+    assert refused.value.code == "precondition_failed"
+    assert client.next_review() == {"lease": None, "job": None}
+    client.appeal(job, "Please look again.")
+    assert client.next_review()["job"]["id"] == job

@@ -100,7 +100,7 @@ def test_an_erasure_takes_the_file_with_it(database, tenant, work):  # noqa: F81
 
 def test_files_that_are_not_reached_wait_for_the_next_chunk_and_lose_no_attempt(database, servers, tenant):  # noqa: F811
     work = grading(database, servers, FakeEngine())
-    work.files.settings = work.settings.model_copy(update={"time_limit_s": 0})
+    work.files.settings = work.settings.model_copy(update={"chunk_limit_s": 0})
     ids = [hand_in(database, tenant, "txt", TEXT.encode()), submit(database, tenant, TEXT)]
     assert work.chunk(ids).result() == 1
     view = found(database, tenant, ids[0])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from billiard.exceptions import SoftTimeLimitExceeded
+from sqlalchemy import select, update
 
 from broker.settings import EMBEDDED_MODEL
 from db import batches, jobs
@@ -18,7 +19,7 @@ from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
 from db.tenant import Tenant
 from worker.engine.base import Encoded
-from worker.engine.fake import FakeEngine
+from worker.engine.fake import STARVED, FakeEngine
 from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import EngineFailed
 from worker.grading import Grading
@@ -129,7 +130,31 @@ def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
     with pytest.raises(KeyboardInterrupt):
         grading(database, servers, Interrupted()).chunk([job]).result()
     view = found(database, tenant, job)
-    assert (view.job.state, view.attempt.outcome) == ("queued", "handed_back")
+    assert (view.job.state, view.job.losses, view.attempt.outcome) == ("queued", 0, "handed_back")
+
+
+def test_a_chunk_that_takes_too_long_is_handed_back_and_counts_against_its_jobs(database, servers, tenant):
+    class Slow(FakeEngine):
+        def encode(self, texts):
+            raise SoftTimeLimitExceeded
+
+    job = submit(database, tenant)
+    work = grading(database, servers, Slow())
+    for _ in range(3):
+        with pytest.raises(SoftTimeLimitExceeded):
+            work.chunk([job])
+        with database.session() as session:
+            session.execute(update(Job).where(Job.id == job).values(retry_at=None))
+    view = found(database, tenant, job)
+    assert (view.job.state, view.job.losses, view.job.error["code"]) == ("failed", 3, "timed_out")
+
+
+def test_a_text_that_the_memory_does_not_suffice_for_spoils_no_other(database, servers, tenant):
+    ids = [submit(database, tenant, text, allow_degraded=False) for text in (TEXT, f"{TEXT} {STARVED}", f"{TEXT}!")]
+    grading(database, servers, FakeEngine(faults=True)).chunk(ids).result()
+    views = [found(database, tenant, job) for job in ids]
+    assert [v.job.state for v in views] == ["succeeded", "failed", "succeeded"]
+    assert views[1].job.error["code"] == "out_of_memory"
 
 
 class Counting(FakeEngine):
