@@ -11,11 +11,11 @@ from api import (
     agreement,
     audit,
     auth,
-    batches,
+    batch_results,
     browsers,
     document,
     events,
-    jobs,
+    file_jobs,
     legacy,
     metrics,
     problems,
@@ -72,9 +72,9 @@ def create_app(settings: ApiSettings) -> Flask:
     problems.install(app)
     auth.install(app)
     browsers.install(app, settings)
-    app.register_api(jobs.routes)
+    app.register_api(file_jobs.routes)  # with all of jobs
     app.register_api(reviews.routes)
-    app.register_api(batches.routes)
+    app.register_api(batch_results.routes)  # with all of batches
     app.register_api(events.routes)
     app.register_api(webhooks.routes)
     app.register_api(agreement.routes)  # with those of rubrics, calibrations, regrades and reports

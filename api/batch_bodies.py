@@ -11,6 +11,9 @@ from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, 
 from api.rubric_bodies import InlineRubric
 from api.schemas import RubricRef
 
+# Bodies that are not read into memory.
+STREAMED = ("application/x-ndjson", "text/csv", "multipart/form-data")
+
 
 class BatchItem(BaseModel):
     """One text of a batch. Only `text` is required."""
@@ -26,8 +29,8 @@ class BatchItem(BaseModel):
 Unread = Annotated[Any, WithJsonSchema(BatchItem.model_json_schema())]
 
 
-class NewBatchBody(BaseModel):
-    """What `POST /v1/batches` takes. Only `items` is required."""
+class BatchSettings(BaseModel):
+    """How a batch is graded: in the body of JSON, in the query string of other bodies."""
 
     model_config = STRICT
     rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
@@ -43,6 +46,11 @@ class NewBatchBody(BaseModel):
     )
     callback_url: CallbackUrl | None = Field(None, description="gets a `POST` when the last job ends: see Webhooks")
     metadata: Metadata = Field(default_factory=dict, description="the batch's; up to 16 KiB as JSON")
+
+
+class NewBatchBody(BatchSettings):
+    """What `POST /v1/batches` takes. Only `items` is required."""
+
     items: list[Unread] = Field(min_length=1, description="the texts; up to 10,000 unless the server says otherwise")
 
 

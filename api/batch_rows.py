@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +14,19 @@ from api.problems import field_errors, part_problem
 from db.bulk import NewRow
 
 SHOWN = 50
+TITLE = "The row can't be graded"
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that its reader could not read; `where` is a column or a file's name."""
+
+    message: str
+    where: str = ""
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        return part_problem(TITLE, [{"loc": [self.where] if self.where else [], "msg": self.message}])
 
 
 def sift(raw: Iterable[Any], prompt: str | None, most: int) -> tuple[list[NewRow], list[dict[str, Any]]]:
@@ -20,23 +34,59 @@ def sift(raw: Iterable[Any], prompt: str | None, most: int) -> tuple[list[NewRow
 
     `prompt` is that of rows without one. TooLarge after `most` rows, InvalidRequest when no row is good.
     """
-    good: list[NewRow] = []
     rejected: list[dict[str, Any]] = []
-    for number, each in enumerate(raw, 1):
-        if number > most:
-            raise TooLarge(f"A batch has at most {most:,} items. Send the rest as another one.")
-        try:
-            item = BatchItem.model_validate(each)
-        except ValidationError as error:
-            rejected.append({"row": number, "problem": part_problem("The row can't be graded", field_errors(error))})
-        else:
-            good.append(
-                NewRow(item.text, prompt if item.prompt is None else item.prompt, item.external_id, item.metadata)
-            )
+    good = list(_good(raw, prompt, most, rejected))
     if not good:
-        raise InvalidRequest("No row of the batch can be graded.", _reasons(rejected))
+        raise none_good(rejected)
     return good, rejected
 
 
-def _reasons(rejected: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"loc": ["items", each["row"] - 1], "msg": each["problem"]["detail"]} for each in rejected[:SHOWN]]
+class ReadRows:
+    """Rows that are read from a file each time they are asked for: counted first, written then, never all in memory.
+
+    `read` begins at the file's start and gives items, BadRows, or rows that are whole already.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[Any]], prompt: str | None, most: int) -> None:
+        self._read, self._prompt, self._most = read, prompt, most
+        self.rejected: list[dict[str, Any]] = []
+        self._count = sum(1 for _ in _good(read(), prompt, most, self.rejected))
+        if not self._count:
+            raise none_good(self.rejected)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[NewRow]:
+        return _good(self._read(), self._prompt, self._most, [])
+
+
+def none_good(rejected: list[dict[str, Any]]) -> InvalidRequest:
+    """The problem of a batch without a good row: why of each, up to a number."""
+    reasons = [{"loc": ["items", each["row"] - 1], "msg": each["problem"]["detail"]} for each in rejected[:SHOWN]]
+    return InvalidRequest("No row of the batch can be graded.", reasons)
+
+
+def _good(
+    raw: Iterable[Any], prompt: str | None, most: int, rejected: list[dict[str, Any]]
+) -> Iterator[NewRow]:  # fmt: skip
+    for number, each in enumerate(raw, 1):
+        if number > most:
+            raise TooLarge(f"A batch has at most {most:,} items. Send the rest as another one.")
+        row = _row(each, prompt)
+        if isinstance(row, NewRow):
+            yield row
+        else:
+            rejected.append({"row": number, "problem": row})
+
+
+def _row(each: Any, prompt: str | None) -> NewRow | dict[str, Any]:
+    if isinstance(each, BadRow):
+        return each.problem
+    if isinstance(each, NewRow):
+        return replace(each, prompt=prompt)
+    try:
+        item = BatchItem.model_validate(each)
+    except ValidationError as error:
+        return part_problem(TITLE, field_errors(error))
+    return NewRow(item.text, prompt if item.prompt is None else item.prompt, item.external_id, item.metadata)

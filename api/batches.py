@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -10,7 +11,16 @@ from flask_openapi3.models.tag import Tag
 from sqlalchemy.orm import Session
 
 from api.auth import allow
-from api.batch_bodies import BatchBody, BatchPage, BatchPath, BatchQuery, NewBatchBody, SubmittedBatch
+from api.batch_bodies import (
+    STREAMED,
+    BatchBody,
+    BatchPage,
+    BatchPath,
+    BatchQuery,
+    BatchSettings,
+    NewBatchBody,
+    SubmittedBatch,
+)
 from api.batch_rows import sift
 from api.errors import InvalidRequest
 from api.idempotency import Once
@@ -21,7 +31,7 @@ from api.rubric_bodies import InlineRubric
 from api.views import batch_body
 from broker.queues import queue_name
 from db import batches
-from db.bulk import Manner
+from db.bulk import Manner, Rows
 from db.errors import BadCursor, BatchNotFound
 from db.rubric import Rubric
 
@@ -35,14 +45,26 @@ def submit_batch(body: NewBatchBody) -> Response:
     Up to 10,000 items and 64 MiB. Rows that can't be graded don't sink the rest: `rejected` names them by their number,
     counted from 1, each with its problem. Batches run as bulk, behind single jobs.
 
+    As `application/json`; as `application/x-ndjson`, an item a line; as `text/csv` with the columns `text`, `external_id` and
+    `prompt` (others become metadata), both with the settings in the query string; or as `multipart/form-data` with a `.zip`
+    of .txt, .md, .docx and .pdf files in `file`, and the settings beside it. A file's name is its `external_id`.
+
     With `"baseline": "auto"` and 20 texts or more, a calibration is first made from the batch's own texts, ungraded as
     they are; it is activated and grades them. If it can't be made, they are graded without, and `baseline` says why.
 
     With an `Idempotency-Key` it can be sent again: the same request answers with the same batch.
     """
-    caller = allow("submit")
     good, rejected = sift(body.items, body.prompt, services().settings.max_batch_items)
-    manner, once = _manner(body), Once(caller.tenant_id)
+    return hand_in(body, good, rejected)
+
+
+def hand_in(
+    body: BatchSettings, good: Rows, rejected: list[dict[str, Any]], fingerprint: bytes | None = None,
+    unread: bool = False,
+) -> Response:  # fmt: skip
+    """Stores the good rows and answers with their batch. `unread` rows are files; `fingerprint` as in `Once`."""
+    caller = allow("submit")
+    manner, once = _manner(body), Once(caller.tenant_id, fingerprint)
     with services().database.session() as session:
         if made := once.find_made(session):
             view = batches.find_batch(session, caller.tenant_id, made)
@@ -51,7 +73,7 @@ def submit_batch(body: NewBatchBody) -> Response:
             rubric = _rubric(session, caller.tenant_id, body)
             baseline_queue = queue_name(manner.model, "any", "bulk")
             view = batches.submit(
-                session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue,
+                session, caller.tenant_id, rubric, manner, good, body.metadata, body.baseline, baseline_queue, unread,
                 body.callback_url,
             )  # fmt: skip
             once.keep(session, view.batch.id)
@@ -95,13 +117,13 @@ def _id(path: BatchPath) -> uuid.UUID:
     return read_id(path.batch_id, BatchNotFound("there is no batch with this id"))
 
 
-def _manner(body: NewBatchBody) -> Manner:
+def _manner(body: BatchSettings) -> Manner:
     model = offered_model(body.model)
     queue = queue_name(model, body.device, "bulk")
     return Manner(model, queue, body.device, body.allow_degraded, body.explain)
 
 
-def _rubric(session: Session, tenant_id: uuid.UUID, body: NewBatchBody) -> Rubric:
+def _rubric(session: Session, tenant_id: uuid.UUID, body: BatchSettings) -> Rubric:
     rubric = job_rubric(session, tenant_id, body.rubric)
     # A baseline stays, and grades all that comes later: its owner must be able to name it and to switch it off.
     if body.baseline == "auto" and (rubric.tenant_id is None or isinstance(body.rubric, InlineRubric)):
@@ -117,4 +139,5 @@ def _look_at_the_body() -> None:
     if request.endpoint == f"{routes.name}.submit_batch":
         allow("submit")
         request.max_content_length = services().settings.max_upload_bytes
-        json_object()
+        if request.mimetype not in STREAMED:  # those are read by api/batch_streams.py
+            json_object(", ".join(("application/json", *STREAMED)))

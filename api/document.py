@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin
 
+from api import kinds
 from api.idempotency import HEADER, LONGEST, REPLAYED
 from api.legacy import BODIES
 from api.problems import Problem
@@ -88,6 +89,7 @@ def document(app: OpenAPI) -> dict[str, Any]:
             _mend(operation["responses"])
     for path in ONCE:
         _once(made["paths"][path]["post"])
+    kinds.tell(made)
     for path in GUARDED:
         made["paths"][path]["put"].setdefault("parameters", []).append(IF_MATCH)
     for path, model in BODIES.items():

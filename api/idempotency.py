@@ -23,11 +23,12 @@ VISIBLE = re.compile(r"[\x20-\x7e\x80-\uffff]+")
 class Once:
     """The request at hand, which makes something once if it has a key. One object a request, used in one transaction."""
 
-    def __init__(self, tenant_id: uuid.UUID) -> None:
+    def __init__(self, tenant_id: uuid.UUID, fingerprint: bytes | None = None) -> None:
+        """`fingerprint` is that of a body that is not in memory (`digest_of_kind`)."""
         self.replayed = False
         key = read_key(request.headers.get(HEADER))
         route = f"{request.method} {request.url_rule.rule if request.url_rule else request.path}"
-        self._asked = None if key is None else Keyed(tenant_id, route, key, _fingerprint())
+        self._asked = None if key is None else Keyed(tenant_id, route, key, fingerprint or _fingerprint())
 
     @property
     def keyed(self) -> bool:
@@ -65,6 +66,14 @@ def read_key(header: str | None) -> str | None:
     return bare
 
 
+def digest_of_kind() -> hashlib._Hash:
+    """What a request's fingerprint begins with: how the body is to be understood. The body comes after it."""
+    # The boundary of a form is another one each time that the same form is sent.
+    kind = request.mimetype if request.mimetype == "multipart/form-data" else request.content_type
+    return hashlib.sha256(f"{kind}?{request.query_string.decode('latin-1')}\n".encode())
+
+
 def _fingerprint() -> bytes:
-    kind = f"{request.content_type}?{request.query_string.decode('latin-1')}\n".encode()
-    return hashlib.sha256(kind + request.get_data()).digest()
+    digest = digest_of_kind()
+    digest.update(request.get_data())
+    return digest.digest()

@@ -19,7 +19,7 @@ from api.idempotency import Once
 from api.problems import Problem
 from api.requests import json_object
 from api.rubric_bodies import InlineRubric
-from api.schemas import JobBody, JobPage, JobPath, ListQuery, NewJobBody, RetriedBody, RetryBody
+from api.schemas import JobBody, JobPage, JobPath, JobSettings, ListQuery, NewJobBody, RetriedBody, RetryBody
 from api.services import Services
 from api.views import job_body
 from broker.queues import queue_name
@@ -30,6 +30,7 @@ from db.errors import BadCursor, DatabaseAway, GradelineError, JobNotFound
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
 from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
+from db.upload import NewFile
 
 KEY: list[dict[str, list[Any]]] = [{"key": []}]
 WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
@@ -40,6 +41,7 @@ WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     429: Problem,
     503: Problem,
 }
+FORM = "multipart/form-data"
 SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, **WRONG}
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
 
@@ -51,16 +53,23 @@ def services() -> Services:
 
 @routes.post("", responses={202: JobBody, 200: JobBody, **SUBMIT_WRONG})
 def submit_job(body: NewJobBody) -> Response:
-    """Submit a text
+    """Submit a text, or a file
 
+    As `application/json`, or as `multipart/form-data` with a .txt, .md, .docx or .pdf file in `file` and the other fields
+    beside it. A worker reads the file; one that it can't read fails with `unscorable`, and the detail says what to do.
     Answers 202 with the job once it is stored: from then on it is not lost. With `Prefer: wait=N` it answers 200 with
     the finished job if that takes at most N seconds. With an `Idempotency-Key` it can be sent again: the same request
     answers with the same job.
     """
+    return hand_in(body, new_job(body))
+
+
+def hand_in(body: JobSettings, new: jobs.NewJob, fingerprint: bytes | None = None) -> Response:
+    """Stores a job and answers with it. `fingerprint` as in `Once`."""
     caller = allow("submit")
-    new, once, database = _new_job(body), Once(caller.tenant_id), services().database
-    # A key and a rubric that comes along are written too, and then all or nothing.
-    more = once.keyed or isinstance(body.rubric, InlineRubric)
+    once, database = Once(caller.tenant_id, fingerprint), services().database
+    # A key, a file and a rubric that comes along are written too, and then all or nothing.
+    more = once.keyed or new.file is not None or isinstance(body.rubric, InlineRubric)
     with database.session() if more else database.statement() as session:
         if made := once.find_made(session):
             view = find_job(session, caller.tenant_id, made)
@@ -183,10 +192,11 @@ def offered_model(wanted: str | None) -> str:
     return model
 
 
-def _new_job(body: NewJobBody) -> jobs.NewJob:
+def new_job(body: JobSettings, file: NewFile | None = None) -> jobs.NewJob:
+    """The job of a body, or of a file and what came with it. InvalidRequest for a model that is not offered."""
     model = offered_model(body.model)
-    fields = body.model_dump(exclude={"rubric", "model"})
-    return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), **fields)
+    fields = {"text": "", **body.model_dump(exclude={"rubric", "model"})}
+    return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), file=file, **fields)
 
 
 def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Response:
@@ -227,4 +237,5 @@ def _look_at_the_body() -> None:
     """Before pydantic sees it: is it JSON, and an object?"""
     if request.endpoint in ("jobs.submit_job", "jobs.retry_failed_jobs"):
         allow("submit")  # who has no key learns nothing of what is valid
-        json_object()
+        if request.mimetype != FORM or request.endpoint != "jobs.submit_job":  # a file: api/file_jobs.py reads it
+            json_object()

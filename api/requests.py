@@ -31,10 +31,13 @@ def begin() -> None:
     g.began = time.perf_counter()
 
 
-def json_object() -> None:
-    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise."""
+def json_object(kinds: str = "application/json") -> None:
+    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise.
+
+    `kinds` are the types that the route takes, for whoever sends another one.
+    """
     if not request.is_json:
-        raise UnsupportedMediaType("Send the body as application/json.")
+        raise UnsupportedMediaType(f"Send the body as {kinds}.")
     try:
         body = request.get_json()  # kept with the request: it is parsed once
     except (BadRequest, RecursionError) as error:

@@ -14,11 +14,10 @@ BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
-class NewJobBody(BaseModel):
-    """What `POST /v1/jobs` takes. Only `text` is required."""
+class JobSettings(BaseModel):
+    """What comes with a text or a file."""
 
     model_config = STRICT
-    text: Text
     rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
     prompt: AssignmentPrompt | None = Field(None, description="the task that the student answered")
     model: ShortText | None = None
@@ -29,6 +28,12 @@ class NewJobBody(BaseModel):
     explain: bool = False
     external_id: ShortText | None = None
     metadata: Metadata = Field(default_factory=dict, description="yours; up to 16 KiB as JSON")
+
+
+class NewJobBody(JobSettings):
+    """What `POST /v1/jobs` takes. Only `text` is required."""
+
+    text: Text
 
 
 class ListQuery(BaseModel):

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from db import baselines, jobs
 from db.batch import Batch
-from db.bulk import Manner, NewRow, submit_rows
+from db.bulk import Manner, Rows, submit_rows
 from db.errors import BatchNotFound, IllegalMove
 from db.finding import make_cursor, read_cursor
 from db.rubric import Rubric
 
 RATE_S = 60.0
+UNREAD = "Files are read when they are graded; make a calibration with this batch as its cohort afterwards."
 
 # The rate is that of the last minute, or of the time since a worker took the first job.
 FIGURES = text("""
@@ -77,17 +78,20 @@ class BatchView:
 
 
 def submit(
-    session: Session, tenant_id: uuid.UUID, rubric: Rubric, manner: Manner, rows: Sequence[NewRow],
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, manner: Manner, rows: Rows,
     metadata: Mapping[str, Any], baseline: Literal["auto", "none"], baseline_queue: str,
-    callback_url: str | None = None,
+    unread: bool = False, callback_url: str | None = None,
 ) -> BatchView:  # fmt: skip
-    """Writes a batch with its submissions and jobs in the caller's transaction, and asks for its baseline."""
+    """Writes a batch with its submissions and jobs in the caller's transaction, and asks for its baseline.
+
+    Rows that are unread are files, which have no texts yet that a baseline could be made from.
+    """
     batch = Batch(
         tenant_id=tenant_id, rubric_id=rubric.id, total=len(rows), metadata_=dict(metadata), baseline_mode=baseline,
         callback_url=callback_url,
     )  # fmt: skip
     wanted = baseline == "auto"
-    if wanted and (why := baselines.objection(session, rubric, len(rows))):
+    if wanted and (why := UNREAD if unread else baselines.objection(session, rubric, len(rows))):
         wanted, batch.baseline_state, batch.baseline_reason = False, "skipped", why
     session.add(batch)
     session.flush()

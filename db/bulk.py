@@ -1,19 +1,22 @@
-"""Many texts at once: their submissions and jobs, in a number of statements that does not depend on how many."""
+"""Many texts at once: their submissions and jobs, in pieces, so that ten thousand take no more memory than hundreds."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from db import upload
 from db.base import new_ids
 from db.batch import Batch
 from db.copying import copy_rows
 from db.submission import fingerprint_of
+from db.upload import NewFile
 
 SUBMISSION = ("id", "tenant_id", "text", "prompt", "fingerprint")
 JOB = (
@@ -22,14 +25,31 @@ JOB = (
 )  # fmt: skip
 
 
+# A piece ends with the row that passes one of these.
+PIECE_ROWS, PIECE_CHARACTERS = 500, 2**20
+
+
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """One text of a batch, validated."""
+    """One text of a batch, validated. A row with a file has no text yet."""
 
     text: str
     prompt: str | None = None
     external_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    file: NewFile | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.file.content) if self.file else len(self.text)
+
+
+class Rows(Protocol):
+    """A list of rows, or what reads them one by one from a file and knows how many there are."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[NewRow]: ...
 
 
 @dataclass(frozen=True)
@@ -43,20 +63,46 @@ class Manner:
     explain: bool = False
 
 
-def submit_rows(session: Session, batch: Batch, manner: Manner, rows: Sequence[NewRow], held: bool) -> list[uuid.UUID]:
+def submit_rows(session: Session, batch: Batch, manner: Manner, rows: Rows, held: bool) -> list[uuid.UUID]:
     """Writes a submission and a queued job for each row in the caller's transaction; returns the submissions' ids.
 
     Jobs that are held wait until `jobs.release` lets their batch go.
     """
-    submissions, tenant = new_ids(len(rows)), batch.tenant_id
-    texts = zip(submissions, rows, strict=True)
-    written = ((each, tenant, row.text, row.prompt, fingerprint_of(row.text)) for each, row in texts)
+    # All ids at once: the order of jobs is that of rows.
+    submissions, jobs = new_ids(len(rows)), new_ids(len(rows))
+    ids = zip(submissions, jobs, strict=True)
+    for piece in _pieces(iter(rows)):
+        _write(session, batch, manner, list(islice(ids, len(piece))), piece, held)
+    if next(ids, None) is not None:
+        raise ValueError("fewer rows than were counted")
+    return submissions
+
+
+def _pieces(rows: Iterator[NewRow]) -> Iterator[list[NewRow]]:
+    piece: list[NewRow] = []
+    size = 0
+    for row in rows:
+        piece.append(row)
+        size += row.size
+        if len(piece) >= PIECE_ROWS or size >= PIECE_CHARACTERS:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _write(
+    session: Session, batch: Batch, manner: Manner, ids: list[tuple[uuid.UUID, uuid.UUID]], rows: list[NewRow], held: bool
+) -> None:  # fmt: skip
+    tenant, pairs = batch.tenant_id, list(zip(ids, rows, strict=True))
+    written = (
+        (each, tenant, row.text, row.prompt, None if row.file else fingerprint_of(row.text)) for (each, _), row in pairs
+    )
     copy_rows(session, "submission", SUBMISSION, written)
     same = (
         tenant, batch.rubric_id, batch.id, batch.id, manner.queue, manner.model,
         manner.device, "bulk", manner.allow_degraded, manner.explain, held,
     )  # fmt: skip
-    own = zip(new_ids(len(rows)), submissions, rows, strict=True)
-    jobs = ((job, each, row.external_id, json.dumps(row.metadata), *same) for job, each, row in own)
+    jobs = ((job, each, row.external_id, json.dumps(row.metadata), *same) for (each, job), row in pairs)
     copy_rows(session, "job", JOB, jobs)
-    return submissions
+    upload.keep(session, [(each, row.file) for (each, _), row in pairs if row.file])

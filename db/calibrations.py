@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.orm import Session
 
 from db.calibration import Calibration, Example
@@ -19,6 +19,7 @@ from db.errors import CalibrationNotFound, IllegalMove
 from db.job import Job
 from db.rubric import Rubric
 from db.submission import Submission, fingerprint_of
+from db.upload import Upload
 
 CLAIM = text("""
 UPDATE calibration SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), worker = :worker,
@@ -152,9 +153,10 @@ def begin_cohort(
 
 
 def batch_cohort(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, limit: int) -> list[NewExample]:
-    """The submissions of a tenant's batch, oldest first."""
+    """The submissions of a tenant's batch, oldest first, without files that nobody has read."""
+    unread = exists().where(Upload.submission_id == Job.submission_id)
     of_batch = select(Job.submission_id).where(
-        Job.tenant_id == tenant_id, Job.batch_id == batch_id, Job.erased_at.is_(None)
+        Job.tenant_id == tenant_id, Job.batch_id == batch_id, Job.erased_at.is_(None), ~unread
     )
     return [NewExample(submission_id=each) for each in session.scalars(of_batch.order_by(Job.id).limit(limit))]
 

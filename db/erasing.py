@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db import audit, jobs
+from db import audit, jobs, upload
 from db.job import FINAL, Attempt, Job, Result
 from db.review import Review
 from db.submission import Embedding, Submission
@@ -59,7 +59,8 @@ def empty_jobs(session: Session, ids: Sequence[uuid.UUID]) -> None:
 
 
 def empty_submissions(session: Session, ids: Sequence[uuid.UUID]) -> None:
-    """Empties submissions of their texts and vectors."""
+    """Empties submissions of their texts, files and vectors."""
     gone = {"text": "", "prompt": None, "fingerprint": None, "erased_at": func.now()}
     session.execute(update(Submission).where(Submission.id.in_(ids)).values(gone))
     session.execute(delete(Embedding).where(Embedding.submission_id.in_(ids)))
+    upload.forget(session, ids)

@@ -106,6 +106,17 @@ def list_jobs(
     return views, make_cursor(views[-1].job.id) if len(rows) > limit else None
 
 
+def batch_jobs(
+    session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, after: uuid.UUID | None, limit: int
+) -> list[JobView]:
+    """The next jobs of a tenant's batch in the order of its rows, after the one with an id or from the start."""
+    wanted: list[ColumnElement[bool]] = [Job.tenant_id == tenant_id, Job.batch_id == batch_id]
+    if after is not None:
+        wanted.append(Job.id > after)
+    rows = session.execute(_views().where(*wanted).order_by(Job.id).limit(limit))
+    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
+
+
 def make_cursor(last: uuid.UUID) -> str:
     """Where the next page of a list begins: after this id."""
     return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")

@@ -20,18 +20,19 @@ from sqlalchemy import RowMapping, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from db import moves
+from db import moves, upload
 from db.base import new_id
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.moves import MOVED
 from db.rubric import Rubric
 from db.submission import Embedding, Submission, fingerprint_of
+from db.upload import NewFile
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a caller asked for, validated."""
+    """What a caller asked for, validated. A job with a file has no text yet."""
 
     text: str
     model: str
@@ -45,6 +46,7 @@ class NewJob:
     explain: bool = False
     batch_id: uuid.UUID | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    file: NewFile | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Claimed:
     topic: list[float] | None = None  # a regrade's: the prompt features
     advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
     known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
+    upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
+    kind: str | None = None  # of that file
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,11 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
         "device": new.device, "priority": new.priority, "allow_degraded": new.allow_degraded, "explain": new.explain,
         "external_id": new.external_id, "callback_url": new.callback_url,
     }  # fmt: skip
-    text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint_of(new.text)}
+    fingerprint = None if new.file else fingerprint_of(new.text)
+    text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint}
     created = session.scalar(moves.SUBMIT, {**known, **text, "metadata": to_json(new.metadata).decode()})
+    if new.file:
+        upload.keep(session, [(submission_id, new.file)])
     return Job(**known, metadata_=new.metadata, created_at=created, state="queued", attempt=0, held=False)
 
 

@@ -48,9 +48,11 @@ WITH mine AS (
 ), {TOLD.format(of="claimed")}
 SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
     r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
-    k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known
+    k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known, u.submission_id AS upload_id,
+    u.kind
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
 LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
+LEFT JOIN upload u ON u.submission_id = s.id
 LEFT JOIN LATERAL (
     SELECT e.vector, e.surface FROM submission t
     JOIN embedding e ON e.submission_id = t.id AND e.model = :model AND e.revision = :revision

@@ -11,10 +11,12 @@ from db.review import Review
 from db.rubric import Rubric
 from db.submission import Embedding, Submission
 from db.tenant import Key, Tenant
+from db.upload import Upload
 from db.webhook import WebhookDelivery, WebhookEndpoint, WebhookSecret
 from db.worker import Worker
 
 __all__ = [
     "Attempt", "Audit", "Base", "Batch", "Calibration", "Embedding", "Example", "IdempotencyKey", "Job", "Key", "Result",
-    "Retention", "Review", "Rubric", "Submission", "Tenant", "WebhookDelivery", "WebhookEndpoint", "WebhookSecret", "Worker",
+    "Retention", "Review", "Rubric", "Submission", "Tenant", "Upload", "WebhookDelivery", "WebhookEndpoint", "WebhookSecret",
+    "Worker",
 ]  # fmt: skip

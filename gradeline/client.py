@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,7 @@ FINAL = ("succeeded", "failed", "cancelled")
 POLL_S = 0.2
 # Ten thousand texts of a batch take their server seconds.
 BATCH_S = 120.0
+LINES = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 # A server that restarts is back in seconds.
 HAND_IN_AGAIN_S = (0.5, 1.0, 2.0)
 PASSING = ("unavailable", "idempotency_in_flight")
@@ -44,7 +46,12 @@ class Client:
 
     def submit(self, text: str, **fields: Any) -> Json:
         """Stores a text; returns its job, which is not graded yet. The fields are those of `POST /v1/jobs`."""
-        return self._hand_in("/v1/jobs", {"text": text, **fields})
+        return self._hand_in("/v1/jobs", json={"text": text, **fields})
+
+    def submit_file(self, path: Path | str, **fields: Any) -> Json:
+        """Stores a .txt, .md, .docx or .pdf file, which a worker reads; returns its job. The fields are those of `submit`."""
+        with Path(path).open("rb") as file:
+            return self._hand_in("/v1/jobs", files={"file": (Path(path).name, file)}, data=as_strings(fields))
 
     def get(self, job_id: str, wait: float | None = None) -> Json:
         """A job; with `wait`, as soon as it is finished or after so many seconds."""
@@ -134,7 +141,48 @@ class Client:
 
         The fields are those of `POST /v1/batches`; `jobs(batch=id)` lists what has become of each.
         """
-        return self._hand_in("/v1/batches", {"items": list(items), **fields}, timeout=BATCH_S)
+        return self._hand_in("/v1/batches", json={"items": list(items), **fields}, timeout=BATCH_S)
+
+    def submit_batch_file(self, path: Path | str, **fields: Any) -> Json:
+        """Stores a class from a .csv, an .ndjson (or .jsonl) or a .zip of files; it is sent without being read into memory.
+
+        Returns its batch as `submit_batch` does, and takes the same fields.
+        """
+        kind, settings = LINES.get(Path(path).suffix.lower()), as_strings(fields)
+        with Path(path).open("rb") as file:
+            if kind is None:
+                files = {"file": (Path(path).name, file)}
+                return self._hand_in("/v1/batches", files=files, data=settings, timeout=BATCH_S)
+            return self._hand_in("/v1/batches", content=file, params=settings, type_=kind, timeout=BATCH_S)
+
+    def results(self, batch_id: str, format_: str = "ndjson") -> Iterator[bytes]:
+        """What has become of every text of a batch, in the order of its rows, in pieces: json, ndjson, csv or xlsx."""
+        query = {"format": format_}
+        try:
+            with self._http.stream("GET", f"/v1/batches/{batch_id}/results", params=query, timeout=BATCH_S) as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._problem(response)
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def batch_jobs(self, batch_id: str) -> list[Json]:
+        """The jobs of a batch in the order of its rows."""
+        return [json.loads(line) for line in b"".join(self.results(batch_id)).splitlines()]
+
+    def wait_for_batch(
+        self, batch_id: str, seconds: float = 3600.0, on_move: Callable[[Json], None] = lambda _: None
+    ) -> Json:
+        """The batch when all its jobs have ended, told to `on_move` now and then. TimeoutError when that takes longer."""
+        deadline = time.monotonic() + seconds
+        while (batch := self.batch(batch_id))["state"] == "running":
+            on_move(batch)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the batch was not finished in {seconds:.0f} s")
+            time.sleep(5 * POLL_S)
+        on_move(batch)
+        return batch
 
     def batch(self, batch_id: str) -> Json:
         """A batch: its state, counts by state, and seconds to its end."""
@@ -170,17 +218,19 @@ class Client:
         """What `/readyz` says; `ready` is False while the database or the broker is away."""
         return dict(self._send("GET", "/readyz").json())
 
-    def _hand_in(self, path: str, body: Json, **options: Any) -> Json:
+    def _hand_in(self, path: str, type_: str | None = None, **options: Any) -> Json:
         """Tried again when no answer comes: with its own key, the same hand-in makes nothing twice."""
-        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        headers = {"Idempotency-Key": uuid.uuid4().hex, **({"Content-Type": type_} if type_ else {})}
         for pause in HAND_IN_AGAIN_S:
             try:
-                return self._call("POST", path, json=body, headers=headers, **options)
+                return self._call("POST", path, headers=headers, **options)
             except (Unreachable, ApiProblem) as error:
                 if isinstance(error, ApiProblem) and error.code not in PASSING:
                     raise
                 time.sleep(pause)
-        return self._call("POST", path, json=body, headers=headers, **options)
+                if "content" in options:
+                    options["content"].seek(0)  # httpx starts the files of a form anew by itself
+        return self._call("POST", path, headers=headers, **options)
 
     def _call(self, method: str, path: str, **options: Any) -> Json:
         response = self._send(method, path, **options)
@@ -204,3 +254,12 @@ class Client:
     def _unreachable(self, error: Exception) -> Unreachable:
         kind = type(error).__name__
         return Unreachable(f"no answer from {self.url} ({kind}): is it running? `gradeline status` tells")
+
+
+def as_strings(fields: Json) -> dict[str, str]:
+    """Fields as forms and query strings carry them: objects as JSON, and none for None."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in fields.items()
+        if value is not None
+    }

@@ -13,9 +13,10 @@ from db import jobs
 from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
 from db.session import Database
+from worker.files import Files
 from worker.marking import Marker
 from worker.pace import Pace
-from worker.reasons import counts, reason
+from worker.reasons import NOT_REACHED, counts, reason
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Grading:
     def __init__(self, database: Database, marker: Marker, settings: WorkerSettings, name: str) -> None:
         self.database, self.marker, self.settings, self.name = database, marker, settings, name
         self.holding, self.pace = Holding(), Pace()
+        self.files = Files(database, settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._written: Future[int] = NOTHING
 
@@ -69,30 +71,49 @@ class Grading:
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
-        self.holding.add(held)
+        # Texts first: a file may take long to read.
+        parts = [[job for job in held if (job.upload_id is not None) == files] for files in (False, True)]
+        left = [part for part in parts if part]
+        for part in left:
+            self.holding.add(part)
+        kept = NOTHING
         try:
-            finished = marker.mark(held)
-            wait([self._written])
+            while left:
+                kept = self._part(marker, left[0], kept)
+                left.pop(0)
         except BaseException as error:
-            self._hand_back(held, error)
-            self.holding.drop(held)
+            for part in left:
+                self._hand_back(part, error)
+                self.holding.drop(part)
             raise
-        self._written = self._writer.submit(self._write, marker, held, finished)
         self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
+        return kept
+
+    def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int]) -> Future[int]:
+        """The texts of a chunk, or its files: how many results were kept, with those of the part before."""
+        read = self.files.read([job for job in held if job.upload_id is not None])
+        finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
+        if read.late:
+            with self.database.session() as session:
+                jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
+        wait([self._written])
+        self._written = self._writer.submit(self._write, marker, held, finished, before)
         return self._written
 
     def stop(self) -> None:
         """Returns when the last chunk is written."""
+        self.files.stop()
         self._writer.shutdown()
 
-    def _write(self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished]) -> int:
+    def _write(self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int]) -> int:
         try:
-            return self.write(marker, finished)
+            kept = self.write(marker, finished)
         except Exception:
             log.exception("%d results could not be written; their jobs are graded again", len(finished))
             raise
         finally:
             self.holding.drop(held)
+        return kept + before.result()
 
     def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
         """Writes a whole chunk in one transaction. While the database is away, waits as long as a chunk may take: if the

@@ -22,6 +22,11 @@ OUT_OF_MEMORY = _problem(
     "The worker ran out of memory over this, as often as attempts are allowed.",
 )
 BROKE_OFF = _problem("internal", "The attempt broke off", "Something went wrong in the worker; it logged what.")
+NOT_REACHED = _problem(
+    "not_reached",
+    "The file was not reached",
+    "Other files of the chunk took long to read; it is read with the next chunk.",
+)
 STOPPED = _problem("worker_stopped", "The worker was stopped", "The worker was told to stop before this was done.")
 
 

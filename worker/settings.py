@@ -49,6 +49,9 @@ class WorkerSettings(BrokerSettings):
         description="seconds an idle worker may take none of the messages that wait; then it ends; 0: for ever",
     )
     home: Path = Field(Path(".gradeline"), description="where exported models are cached and own heads kept")
+    file_seconds: float = Field(20.0, gt=0, le=30, description="longest time that reading one file may take")
+    file_memory_mb: int = Field(1024, ge=128, description="most memory, in MiB, that reading one file may take")
+    file_pages: int = Field(300, ge=1, description="most pages of a PDF")
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     fake_chunk_ms: float = Field(0.0, ge=0, description="service time of a call of the fake engine, however many texts")
     fake_faults: bool = Field(False, description="whether texts can make the fake engine fail: for tests")

@@ -11,6 +11,7 @@ from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
 from gradeline.cli.keys import keys, tenants
+from gradeline.cli.results import results
 from gradeline.cli.running import logs, scale, status
 from gradeline.cli.stack import down, up
 from gradeline.errors import ClientError
@@ -25,7 +26,7 @@ def commands() -> None:
     """
 
 
-for command in (up, down, status, logs, scale, backup, restore, grade, failed, heads, keys, tenants):
+for command in (up, down, status, logs, scale, backup, restore, grade, results, failed, heads, keys, tenants):
     commands.add_command(command)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from gradeline.cli.handing_in import grade_class, is_class, read_text, submit_one
 from gradeline.cli.options import client_of, home_option, open_home
 from gradeline.cli.table import grade_with_bar, table_of
-from gradeline.errors import ClientError
 
 
 @click.command()
@@ -22,28 +23,27 @@ from gradeline.errors import ClientError
 @click.option("--json", "as_json", is_flag=True, help="print the jobs as JSON")
 @home_option
 def grade(files: tuple[str, ...], prompt: str | None, rubric: str | None, as_json: bool, home: Path | None) -> None:
-    """Grade text files; - reads standard input."""
+    """Grade files: .txt, .md, .docx, .pdf; - reads standard input.
+
+    A folder, a .zip of files, a .csv (columns text, external_id, prompt) or an .ndjson is a class, and graded as a batch.
+    """
     shared = {"prompt": _prompt(prompt), "rubric": rubric}
     fields = {name: value for name, value in shared.items() if value}
-    texts = [{"text": read_text(file), **fields} for file in files]
+    single = [file for file in files if not is_class(file)]
+    names, jobs, console = [Path(file).name for file in single], list[dict[str, Any]](), Console(stderr=True)
     with client_of(open_home(home)) as client:
-        jobs = grade_with_bar(client, texts, Console(stderr=True))
+        if single:
+            jobs = grade_with_bar(client, [partial(submit_one, client, file, fields) for file in single], console)
+        for file in files:
+            if is_class(file):
+                of_class = grade_class(client, file, fields, console)
+                names, jobs = names + of_class[0], jobs + of_class[1]
     if as_json:
         click.echo(json.dumps(jobs, indent=1))
     else:
-        Console().print(table_of([Path(file).name for file in files], jobs))
+        Console().print(table_of(names, jobs))
     if any(job["state"] != "succeeded" for job in jobs):
         sys.exit(1)
-
-
-def read_text(file: str) -> str:
-    """A file's text. ClientError says what is wrong with it."""
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ClientError(f"{file} is not a text file in UTF-8") from error
-    except OSError as error:
-        raise ClientError(f"{file}: {error.strerror}") from error
 
 
 def _prompt(given: str | None) -> Any:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def grade_samples(home: Home, console: Console) -> None:
     listed: list[dict[str, Any]] = json.loads((folder / "samples.json").read_text())
     texts = [{"text": (folder / each["file"]).read_text(), "prompt": each["prompt"]} for each in listed]
     with launch.client_of(home) as client:
-        jobs = grade_with_bar(client, texts, console)
+        jobs = grade_with_bar(client, [partial(client.submit, **text) for text in texts], console)
     console.print(table_of([each["title"] for each in listed], jobs))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -15,8 +15,8 @@ from gradeline.client import Client
 COLOURS = {"Excellent": "green", "Good": "cyan", "Fair": "yellow", "Poor": "red"}
 
 
-def grade_with_bar(client: Client, texts: Sequence[dict[str, Any]], console: Console) -> list[dict[str, Any]]:
-    """Submits texts (fields of `POST /v1/jobs` each), shows them being graded, and returns their jobs in order."""
+def bar(console: Console) -> Progress:
+    """A bar that shows how many of all are done."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -24,9 +24,16 @@ def grade_with_bar(client: Client, texts: Sequence[dict[str, Any]], console: Con
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("grading", total=len(texts))
-        ids = [client.submit(**fields)["id"] for fields in texts]
+    return Progress(*columns, console=console, transient=True)
+
+
+def grade_with_bar(
+    client: Client, submits: Sequence[Callable[[], dict[str, Any]]], console: Console
+) -> list[dict[str, Any]]:
+    """Submits (each call makes a job), shows the jobs being graded, and returns them in order."""
+    with bar(console) as progress:
+        task = progress.add_task("grading", total=len(submits))
+        ids = [submit()["id"] for submit in submits]
         done = client.wait_for(ids, on_done=lambda _: progress.advance(task))
     return [done[job_id] for job_id in ids]
 

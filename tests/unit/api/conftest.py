@@ -17,7 +17,8 @@ import psutil
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from api.app import create_app
 from api.settings import ApiSettings
@@ -71,6 +72,13 @@ class Api:
 @pytest.fixture
 def api(app: Flask, make_key: MakeKey) -> Api:
     return Api(app.test_client(), make_key())
+
+
+def send_form(api: Api, path: str, fields: dict[str, Any], headers: dict[str, str] | None = None) -> TestResponse:
+    """A form with files. The test client's own would leave its temporary file open when a body is refused."""
+    files = {name: FileStorage(*each) if isinstance(each, tuple) else each for name, each in fields.items()}
+    boundary, body = encode_multipart(files)
+    return api("POST", path, data=body, content_type=f"multipart/form-data; boundary={boundary}", headers=headers or {})
 
 
 def end_jobs(

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 from gradeline.cli import commands
 from gradeline.client import Client
 from gradeline.errors import ApiProblem
+from tests.documents import pdf, word, zipped
 from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
 from tests.unit.api.test_failed import problem
 from tests.unit.api.test_reviews import result
@@ -83,11 +84,11 @@ def test_a_text_that_is_refused_is_not_sent_again(client, forgetful):
 def command(client, address):
     """The command `gradeline`, told where the API is."""
 
-    def command(*arguments: str) -> str:
+    def command(*arguments: str, fails: bool = False) -> str:
         key = client._http.headers["Authorization"].removeprefix("Bearer ")
         environment = {"GRADELINE_URL": address, "GRADELINE_API_KEY": key, "COLUMNS": "200"}
         done = CliRunner().invoke(commands, list(arguments), env=environment, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == int(fails), done.output
         return done.output
 
     return command
@@ -106,6 +107,76 @@ def test_the_command_lists_what_failed_with_its_reason_and_queues_it_again(clien
     assert f'"id": "{odd}"' in command("failed", "--json") and lost not in command("failed", "--json")
     assert command("failed", "--retry", "--limit", "1") == "1 job queued again; there may be more\n"
     assert command("failed", "--retry") == "0 jobs queued again\n"
+
+
+def test_files_whose_answers_were_lost_are_sent_again_and_make_one_thing_each(client, forgetful, tmp_path):
+    (tmp_path / "anna.docx").write_bytes(word("A text."))
+    (tmp_path / "class.csv").write_text("external_id,text\nben,A text.\ncarl,\n")
+    (tmp_path / "class.zip").write_bytes(zipped({"dora.txt": b"A text."}))
+    forgetful.lose = 2
+    job = client.submit_file(tmp_path / "anna.docx", prompt="Phones?", metadata={"term": 1}, explain=True)
+    assert (job["external_id"], job["metadata"]) == ("anna.docx", {"term": 1})
+    for name, rejected in (("class.csv", 1), ("class.zip", 0)):
+        forgetful.lose = 1
+        batch = client.submit_batch_file(tmp_path / name, prompt="Phones?", metadata={"term": 1})
+        assert (batch["counts"]["total"], len(batch["rejected"]), batch["metadata"]) == (1, rejected, {"term": 1})
+    assert [each["external_id"] for each in client.jobs()] == ["dora.txt", "ben", "anna.docx"]
+
+
+def test_results_come_in_pieces_and_a_batch_that_does_not_exist_is_a_problem(client):
+    batch = client.submit_batch([{"text": "A text.", "external_id": f"s-{n}"} for n in range(3)])["id"]
+    assert [job["external_id"] for job in client.batch_jobs(batch)] == ["s-0", "s-1", "s-2"]
+    assert b"".join(client.results(batch, "csv")).startswith(b"external_id,state,")
+    with pytest.raises(ApiProblem) as refused:
+        next(client.results("00000000-0000-0000-0000-000000000000"))
+    assert refused.value.code == "not_found"
+
+
+def test_the_command_saves_results_in_the_format_that_the_file_is_named_for(client, command, tmp_path):
+    batch = client.submit_batch([{"text": "A text.", "external_id": "anna"}])["id"]
+    for name, start in (
+        ("a.csv", b"external_id"),
+        ("a.xlsx", b"PK"),
+        ("a.ndjson", b'{"id"'),
+        ("a.txt", b"external_id"),
+    ):
+        assert command("results", batch, "-o", str(tmp_path / name)) == ""
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert command("results", batch, "--format", "json").startswith('{"batch"')
+
+
+def test_a_file_is_made_only_when_there_are_results(client, command, tmp_path):
+    with pytest.raises(ApiProblem):
+        command("results", "none", "-o", str(tmp_path / "a.csv"))
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_the_command_sends_a_folder_a_table_and_single_files(client, command, database, tmp_path):
+    folder = tmp_path / "class"
+    (folder / "more").mkdir(parents=True)
+    (folder / "anna.docx").write_bytes(word("A text."))
+    (folder / "more" / "ben.txt").write_text("A text.")
+    (folder / ".hidden.txt").write_text("No text of the class.")
+    (folder / "picture.jpg").write_bytes(b"\0")
+    (tmp_path / "class.csv").write_text("text,external_id\nA text.,carl\n,dora\n")
+    (tmp_path / "eve.pdf").write_bytes(pdf(["A text."]))
+    stop = threading.Event()
+
+    def end_all():
+        while not stop.wait(0.2):
+            if waiting := [job["id"] for job in client.jobs(state="queued")]:
+                end_jobs(database, waiting, error=problem("unscorable"))
+
+    worker = threading.Thread(target=end_all)
+    worker.start()
+    try:
+        shown = command("grade", str(folder), str(tmp_path / "class.csv"), str(tmp_path / "eve.pdf"), fails=True)
+    finally:
+        stop.set()
+        worker.join(timeout=60)
+    for name in ("anna.docx", "more/ben.txt", "carl", "eve.pdf", "row 2"):
+        assert name in shown
+    assert len(list(client.jobs())) == 4
 
 
 def test_a_person_reviews_through_the_client(client, database):

@@ -1,0 +1,95 @@
+"""Rows out of NDJSON and CSV, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from api.batch_rows import BadRow
+from api.errors import InvalidRequest
+
+# A text of 200,000 characters, all of them escaped, with its metadata.
+LONGEST_LINE = 4 * 2**20
+SEPARATORS = ",;\t"
+OWN = ("text", "external_id", "prompt")
+# A cell longer than this is no text that the API would take (api/graded_csv.py sets the same).
+csv.field_size_limit(1_000_000)
+
+
+def read_ndjson(file: BinaryIO) -> Iterator[Any]:
+    """The value of each line that is not blank."""
+    file.seek(0)
+    while line := file.readline(LONGEST_LINE):
+        if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
+            _skip_line(file)
+            yield BadRow(f"the line is longer than {LONGEST_LINE:,} bytes")
+        elif line.strip():
+            yield _json(line)
+
+
+def _skip_line(file: BinaryIO) -> None:
+    while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return BadRow("the line is not valid JSON in UTF-8")
+
+
+def read_csv(file: BinaryIO) -> Iterator[Any]:
+    """An item of each row that is not blank. Columns beside text, external_id and prompt become metadata.
+
+    UTF-8; the separator is a comma, a semicolon or a tab. InvalidRequest when the whole can't be read.
+    """
+    separator = _separator(file)
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    rows = csv.DictReader(lines, delimiter=separator)
+    try:
+        columns = [name.strip() for name in rows.fieldnames or ()]
+        _check(columns)
+        rows.fieldnames = columns
+        for row in rows:
+            if any(row.values()):
+                yield _item(row)
+    except csv.Error as error:
+        raise InvalidRequest(f"Line {rows.line_num} is not CSV: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The CSV is not UTF-8. Save it as 'CSV UTF-8'.") from error
+    finally:
+        lines.detach()  # or it would close the file
+
+
+def _separator(file: BinaryIO) -> str:
+    """The separator by which the header has a column `text`: spreadsheets of some countries write semicolons."""
+    file.seek(0)
+    header = "".join(file.readline(100_000).decode("utf-8-sig", "replace").splitlines()[:1])
+    file.seek(0)
+    return next((each for each in SEPARATORS if "text" in _cells(header, each)), ",")
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
+
+
+def _check(columns: list[str]) -> None:
+    if "text" not in columns:
+        message = "The CSV needs a header with the column 'text'."
+        raise InvalidRequest(message, [{"loc": [1], "msg": "no column 'text'"}])
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"The CSV has the column '{twice[0][:100]}' twice.", [{"loc": [1], "msg": "named twice"}])
+
+
+def _item(row: dict[Any, Any]) -> Any:
+    if None in row:
+        return BadRow("the row has more cells than the header")
+    item: dict[str, Any] = {"text": row["text"] or ""}
+    item |= {name: row[name] for name in OWN[1:] if row.get(name)}
+    metadata = {name: cell for name, cell in row.items() if name and cell and name not in OWN}
+    return {**item, "metadata": metadata} if metadata else item

@@ -1,0 +1,53 @@
+"""`POST /v1/batches` as NDJSON, CSV or a .zip: read from a temporary file row by row, and written in pieces."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from flask import Response, request
+
+from api.batch_bodies import STREAMED, BatchSettings
+from api.batch_readers import read_csv, read_ndjson
+from api.batch_rows import ReadRows
+from api.batches import hand_in
+from api.batches import routes as routes
+from api.errors import UnsupportedMediaType
+from api.files import form_fingerprint, the_file
+from api.form_fields import read_fields
+from api.idempotency import digest_of_kind
+from api.jobs import FORM, services
+from api.spool import spooled
+from api.zipped import Zipped
+
+READERS = {"application/x-ndjson": read_ndjson, "text/csv": read_csv}
+
+
+@routes.before_request
+def _take_a_stream() -> Response | None:
+    """After the look at the body: what is no JSON does not reach the view."""
+    if request.endpoint != f"{routes.name}.submit_batch" or request.mimetype not in STREAMED:
+        return None
+    return _zip() if request.mimetype == FORM else _lines()
+
+
+def _lines() -> Response:
+    settings, digest, read = _settings(), digest_of_kind(), READERS[request.mimetype]
+    with spooled(digest) as file:
+        rows = ReadRows(lambda: read(file), settings.prompt, services().settings.max_batch_items)
+        return hand_in(settings, rows, rows.rejected, digest.digest())
+
+
+def _zip() -> Response:
+    upload, limits = the_file(), services().settings
+    if not (upload.filename or "").lower().endswith(".zip"):
+        raise UnsupportedMediaType("Send the files of a batch as one .zip.")
+    settings = _settings()
+    file: BinaryIO = upload.stream  # type: ignore[assignment]  # werkzeug says IO[bytes]
+    zipped = Zipped(file, limits.max_batch_items, limits.max_file_bytes, limits.max_unzipped_bytes)
+    rows = ReadRows(zipped.rows, settings.prompt, limits.max_batch_items)
+    return hand_in(settings, rows, rows.rejected, form_fingerprint(), unread=True)
+
+
+def _settings() -> BatchSettings:
+    given = {**request.args.to_dict(), **(request.form.to_dict() if request.mimetype == FORM else {})}
+    return read_fields(BatchSettings, given)
