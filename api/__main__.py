@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 from api.app import create_app
 from api.handing_over import Worker
 from api.settings import ApiSettings
+from broker.process import die_with_parent
 
 GRACE_S = 10
 # Files of a process beside its streams: gunicorn's connections, the database's, logs.
@@ -39,6 +40,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "errorlog": "-",
             "loglevel": self.settings.log_level.lower(),
             "control_socket_disable": True,
+            # Processes that outlived a killed gunicorn would hold the port against the next one.
+            "post_fork": lambda server, _: die_with_parent(server.pid),
         }
         for name, value in options.items():
             if name in self.cfg.settings:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from gradeline.errors import ApiProblem, Unreachable
+from gradeline.rubrics import Rubrics
 
 Json = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
@@ -34,6 +35,7 @@ class Client:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self.rubrics = Rubrics(self._call)
 
     def __enter__(self) -> Client:
         return self

@@ -18,11 +18,11 @@ from celery import Celery, signals
 from celery.worker import state
 
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
+from broker.process import die_with_parent, give_way
 from broker.queues import consumed_by
 from db.session import Database
 from worker.child import Child
 from worker.losses import Losses
-from worker.process import die_with_parent, give_way
 from worker.settings import WorkerSettings
 from worker.watchdog import Watchdog
 
@@ -31,7 +31,7 @@ class Process:
     """One worker: the parent that talks to the broker, and in each child the thing that grades."""
 
     def __init__(self, settings: WorkerSettings, name: str) -> None:
-        self.settings, self.name = settings, name
+        self.settings, self.name, self.pid = settings, name, os.getpid()
         self.app = make_app(settings)
         self.child: Child | None = None
         self.losses = Losses(Database(settings), settings, name)
@@ -50,7 +50,7 @@ class Process:
         signals.worker_shutting_down.connect(self.hurry, weak=False)
 
     def begin(self, **_: Any) -> None:
-        die_with_parent()
+        die_with_parent(self.pid)
         give_way(self.settings.nice)
         try:
             self.child = Child(self.settings, self.app, self.name)

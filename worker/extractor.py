@@ -63,7 +63,7 @@ class Extractor:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.stop()
-        limits = [str(self.settings.file_memory_mb), str(self.settings.file_pages)]
+        limits = [str(each) for each in (self.settings.file_memory_mb, self.settings.file_pages, os.getpid())]
         environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         try:
             self._process = subprocess.Popen(

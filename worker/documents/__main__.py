@@ -1,4 +1,4 @@
-"""`python -m worker.documents MEMORY_MB PAGES`: reads files, one after the other, until its input ends.
+"""`python -m worker.documents MEMORY_MB PAGES PARENT`: reads files, one after the other, until its input ends.
 
 In: a line of JSON, `{"kind", "size"}`, then so many bytes. Out: a line of JSON, `{"text"}`, or `{"error"}` with a sentence,
 and `"last"` when it ends.
@@ -13,16 +13,16 @@ import os
 import sys
 from typing import BinaryIO
 
+from broker.process import die_with_parent
 from worker.documents import Limits, Unreadable, text_of
-from worker.process import die_with_parent
 
 TOO_COSTLY = "Reading the file takes more memory than it may. Hand in its text, or a simpler file."
 UNKNOWN = "The file can't be read. Save it again, or hand in its text."
 
 
 def main() -> None:
-    die_with_parent()
-    memory_mb, pages = int(sys.argv[1]), int(sys.argv[2])
+    memory_mb, pages, parent = map(int, sys.argv[1:])
+    die_with_parent(parent)
     _limit(memory_mb)
     logging.disable()  # the libraries' warnings may quote a file
     # Whatever a library prints must not get between the answers.

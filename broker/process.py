@@ -1,4 +1,4 @@
-"""What a child asks of the operating system."""
+"""What a process asks of the operating system."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def give_way(nice: int) -> None:
             Path("/proc/self/autogroup").write_text(str(nice))
 
 
-def die_with_parent() -> None:
-    """Asks Linux to end this child when its parent is gone, however that ended: nobody would acknowledge its work."""
+def die_with_parent(parent: int) -> None:
+    """Asks Linux to end this process when the one that forked it is gone, however that ended: a worker's child whose work
+    nobody would acknowledge, or an API process that would hold the port. `parent` is that one's pid."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:  # it was gone before we asked
+        if os.getppid() != parent:  # it was gone before we asked
             os._exit(1)

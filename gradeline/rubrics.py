@@ -1,0 +1,52 @@
+"""Rubrics from Python, and what they are taught."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Json = dict[str, Any]
+POLL_S = 0.5
+
+
+class Rubrics:
+    """The rubrics of a client's tenant: `client.rubrics`."""
+
+    def __init__(self, call: Callable[..., Json]) -> None:
+        self._call = call
+
+    def make(self, name: str, criteria: Iterable[Json], **fields: Any) -> Json:
+        """The next version of a rubric; the fields are those of `POST /v1/rubrics`."""
+        return self._call("POST", "/v1/rubrics", json={"name": name, "criteria": list(criteria), **fields})
+
+    def get(self, name: str) -> Json:
+        return self._call("GET", f"/v1/rubrics/{name}")
+
+    def calibrate(self, name: str, examples: Iterable[Json] = (), **fields: Any) -> Json:
+        """Begins a calibration by graded examples, `{"text", "scores"}` each; the fields are `cohort` and `from`."""
+        given = {"examples": list(examples)}
+        return self._call(
+            "POST", f"/v1/rubrics/{name}/calibrations", json={**(given if given["examples"] else {}), **fields}
+        )
+
+    def calibration(self, name: str, calibration_id: str, wait: float = 0.0) -> Json:
+        """A calibration, after as many seconds as it takes, or at most so many."""
+        deadline = time.monotonic() + wait
+        while True:
+            found = self._call("GET", f"/v1/rubrics/{name}/calibrations/{calibration_id}")
+            if found["state"] not in ("queued", "running") or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
+
+    def activate(self, name: str, calibration_id: str) -> Json:
+        """From now on the rubric grades by it."""
+        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/activate")
+
+    def deactivate(self, name: str, calibration_id: str) -> Json:
+        """The rubric grades by the head before it, or by the one that comes along."""
+        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/deactivate")
+
+    def regrade(self, name: str) -> Json:
+        """Grades again, by the active head, what the rubric has graded; returns the batch."""
+        return self._call("POST", f"/v1/rubrics/{name}/regrade")
