@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from gradeline.cli.handing_in import grade_class, is_class, read_text, submit_one
+from gradeline.cli.handing_in import grade_class, is_class, look_for, read_text, submit_one
 from gradeline.cli.options import client_of, home_option, open_home
 from gradeline.cli.table import grade_with_bar, table_of
 
@@ -27,6 +27,7 @@ def grade(files: tuple[str, ...], prompt: str | None, rubric: str | None, as_jso
 
     A folder, a .zip of files, a .csv (columns text, external_id, prompt) or an .ndjson is a class, and graded as a batch.
     """
+    look_for(files)
     shared = {"prompt": _prompt(prompt), "rubric": rubric}
     fields = {name: value for name, value in shared.items() if value}
     single = [file for file in files if not is_class(file)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,13 @@ Json = dict[str, Any]
 DOCUMENTS = (".docx", ".pdf")
 FILES = (".txt", ".md", *DOCUMENTS)
 CLASSES = (".csv", ".ndjson", ".jsonl", ".zip")
+
+
+def look_for(files: Iterable[str]) -> None:
+    """ClientError for the first that can't be read, before any is handed in."""
+    for file in files:
+        if file != "-" and not os.access(file, os.R_OK):
+            raise ClientError(f"{file}: {'can not be read' if Path(file).exists() else 'there is no such file'}")
 
 
 def is_class(file: str) -> bool:
