@@ -11,7 +11,8 @@ from typing import Any
 from bench.tables import RESULTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-PLACE = re.compile(r"<!-- figures: (?P<name>[\w-]+) -->\n(?:.*?<!-- end -->\n)?", re.DOTALL)
+# A place that was never filled has no end: the next place's end is not its own.
+PLACE = re.compile(r"<!-- figures: (?P<name>[\w-]+) -->\n(?:(?:(?!<!-- figures: ).)*?<!-- end -->\n)?", re.DOTALL)
 
 
 def shown(value: Any) -> str:
