@@ -11,10 +11,8 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import allow
-from api.errors import InvalidRequest
 from api.jobs import KEY, WRONG, answer, services
 from db.audit import list_audit
-from db.errors import BadCursor
 
 routes = APIBlueprint("audit", __name__, url_prefix="/v1/audit", abp_tags=[Tag(name="Audit")], abp_security=KEY)
 
@@ -49,11 +47,8 @@ class AuditPage(BaseModel):
 def read_audit(query: AuditQuery) -> Response:
     """What was erased and reviewed of yours, when, and by whom (scope admin)"""
     caller = allow("admin")
-    try:
-        with services().database.session() as session:
-            lines, following = list_audit(session, caller.tenant_id, query.limit, query.cursor)
-    except BadCursor as error:
-        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+    with services().database.session() as session:
+        lines, following = list_audit(session, caller.tenant_id, query.limit, query.cursor)
     items = [
         {
             "id": str(each.id),

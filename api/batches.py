@@ -32,7 +32,7 @@ from api.views import batch_body
 from broker.queues import queue_name
 from db import batches
 from db.bulk import Manner, Rows
-from db.errors import BadCursor, BatchNotFound
+from db.errors import BatchNotFound
 from db.rubric import Rubric
 
 routes = APIBlueprint("batches", __name__, url_prefix="/v1/batches", abp_tags=[Tag(name="Batches")], abp_security=KEY)
@@ -88,12 +88,9 @@ def hand_in(
 def list_of_batches(query: BatchQuery) -> Response:
     """List batches, newest first; regrades are batches too"""
     caller = allow("read")
-    try:
-        with services().database.session() as session:
-            views, following = batches.list_batches(session, caller.tenant_id, query.limit, query.cursor)
-            return answer({"items": [batch_body(view) for view in views], "next": following})
-    except BadCursor as error:
-        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+    with services().database.session() as session:
+        views, following = batches.list_batches(session, caller.tenant_id, query.limit, query.cursor)
+        return answer({"items": [batch_body(view) for view in views], "next": following})
 
 
 @routes.get("/<batch_id>", responses={200: BatchBody, **WRONG})

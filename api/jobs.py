@@ -26,7 +26,7 @@ from broker.queues import queue_name
 from db import jobs
 from db.calibrations import active_calibration
 from db.erasing import erase
-from db.errors import BadCursor, DatabaseAway, GradelineError, JobNotFound
+from db.errors import DatabaseAway, GradelineError, JobNotFound
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
 from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
@@ -90,12 +90,9 @@ def list_of_jobs(query: ListQuery) -> Response:
     caller = allow("read")
     batch = uuid.UUID(query.batch) if query.batch else None
     filters = Filters(query.state, batch, query.external_id, query.rubric, query.code)
-    try:
-        with services().database.session() as session:
-            views, following = list_jobs(session, caller.tenant_id, filters, query.limit, query.cursor)
-            return answer({"items": [job_body(view) for view in views], "next": following})
-    except BadCursor as error:
-        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+    with services().database.session() as session:
+        views, following = list_jobs(session, caller.tenant_id, filters, query.limit, query.cursor)
+        return answer({"items": [job_body(view) for view in views], "next": following})
 
 
 @routes.get("/<job_id>", responses={200: JobBody, 304: None, **WRONG})
@@ -201,20 +198,9 @@ def new_job(body: JobSettings, file: NewFile | None = None) -> jobs.NewJob:
 
 def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Response:
     """The job, after as long as the caller prefers to wait for its end. `view` is what is known of it now."""
-    job_id = view.job.id
     wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
     if wish:
-        seconds = min(float(wish.group(1)), services().settings.wait_max_s)
-
-        def finished() -> bool:
-            nonlocal view
-            try:
-                view = read_job(tenant_id, job_id)
-            except DatabaseAway:
-                return False  # the job is stored, and known: that is an answer
-            return view.job.state in FINAL
-
-        services().wakeup.wait_for(str(job_id), finished, seconds)
+        view = await_end(tenant_id, view, min(float(wish.group(1)), services().settings.wait_max_s))
     done = view.job.state in FINAL
     response = answer(job_body(view), 200 if done and wish else otherwise)
     response.add_etag()
@@ -225,6 +211,22 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
     if request.method != "POST":
         response.make_conditional(request)
     return response
+
+
+def await_end(tenant_id: uuid.UUID, view: JobView, seconds: float) -> JobView:
+    """The job when it has ended, or what is known of it after so many seconds."""
+    job_id = view.job.id
+
+    def finished() -> bool:
+        nonlocal view
+        try:
+            view = read_job(tenant_id, job_id)
+        except DatabaseAway:
+            return False  # the job is stored, and known: that is an answer
+        return view.job.state in FINAL
+
+    services().wakeup.wait_for(str(job_id), finished, seconds)
+    return view
 
 
 def read_job(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:

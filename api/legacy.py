@@ -18,7 +18,7 @@ from werkzeug.exceptions import BadRequest
 from api.auth import allow
 from api.errors import Malformed
 from api.fields import clean
-from api.jobs import answer, offered_model, read_job, services
+from api.jobs import answer, await_end, offered_model, services
 from api.legacy_texts import rubric_info
 from api.problems import problem
 from api.running import broker_answers, live
@@ -86,20 +86,9 @@ def rubric_score() -> Response:
     """
     tenant_id = _tenant()
     text = _text()
-    view = _submit(tenant_id, text)
-    job_id = view.job.id
-
-    def finished() -> bool:
-        nonlocal view
-        try:
-            view = read_job(tenant_id, job_id)
-        except DatabaseAway:
-            return False
-        return view.job.state in FINAL
-
-    services().wakeup.wait_for(str(job_id), finished, services().settings.wait_max_s)
+    view = await_end(tenant_id, _submit(tenant_id, text), services().settings.wait_max_s)
     response = _scores(view)
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    response.headers["Location"] = f"/v1/jobs/{view.job.id}"
     return response
 
 

@@ -94,6 +94,7 @@ def install(app: Flask) -> None:
     """Makes every error of the app a problem."""
     app.register_error_handler(ApiError, lambda e: problem(e.code, str(e), e.errors, None, e.retry_after))
     app.register_error_handler(db.RubricNotFound, _unknown_rubric)
+    app.register_error_handler(db.BadCursor, _bad_cursor)
     for kind, code in CODES.items():
         app.register_error_handler(kind, lambda e, code=code: problem(code, _sentence(e)))
     app.register_error_handler(HTTPException, _http)
@@ -124,6 +125,10 @@ def _unknown_rubric(error: Exception) -> Response:
         return problem("not_found", _sentence(error))
     wrong = InvalidRequest(str(error), [{"loc": ["rubric"], "msg": str(error)}])
     return problem(wrong.code, _sentence(error), wrong.errors)
+
+
+def _bad_cursor(error: Exception) -> Response:
+    return problem("invalid_request", str(error), [{"loc": ["cursor"], "msg": str(error)}])
 
 
 def _sentence(error: Exception) -> str:

@@ -28,7 +28,6 @@ from api.review_bodies import (
 from api.schemas import JobBody, JobPage, JobPath
 from api.views import job_body
 from db import reviews
-from db.errors import BadCursor
 from db.finding import JobView, find_job
 from db.review import Review
 from db.reviews import Decision, Lease
@@ -83,13 +82,10 @@ def review_queue(query: QueueQuery) -> Response:
     that somebody has in hand are left out.
     """
     caller = allow("read")
-    try:
-        with services().database.session() as session:
-            rubric = _rubric_id(session, caller.tenant_id, query.rubric)
-            views, following = reviews.queue(session, caller.tenant_id, rubric, query.limit, query.cursor)
-            return answer({"items": [job_body(view) for view in views], "next": following})
-    except BadCursor as error:
-        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+    with services().database.session() as session:
+        rubric = _rubric_id(session, caller.tenant_id, query.rubric)
+        views, following = reviews.queue(session, caller.tenant_id, rubric, query.limit, query.cursor)
+        return answer({"items": [job_body(view) for view in views], "next": following})
 
 
 @routes.post("/reviews/lease", responses={200: LeasedJob, **CHANGED})

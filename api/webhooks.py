@@ -12,14 +12,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import allow
-from api.errors import InvalidRequest
 from api.fields import STRICT, CallbackUrl, ShortText
 from api.jobs import KEY, WRONG, answer, read_id, services
 from api.problems import Problem
 from api.requests import json_object
 from api.schemas import BATCH_ID
 from db.deliveries import DeliveryFilters, list_deliveries, redeliver
-from db.errors import BadCursor, DeliveryNotFound
+from db.errors import DeliveryNotFound
 from db.webhook import WebhookDelivery, WebhookEndpoint
 from db.webhooks import endpoints_of, rotate_secret, secrets_of, set_endpoint
 
@@ -154,11 +153,8 @@ def list_webhook_deliveries(query: DeliveryQuery) -> Response:
     caller = allow("read")
     job, batch = (uuid.UUID(each) if each else None for each in (query.job, query.batch))
     filters = DeliveryFilters(query.state, job, batch, query.type)
-    try:
-        with services().database.session() as session:
-            rows, following = list_deliveries(session, caller.tenant_id, filters, query.limit, query.cursor)
-    except BadCursor as error:
-        raise InvalidRequest(str(error), [{"loc": ["cursor"], "msg": str(error)}]) from error
+    with services().database.session() as session:
+        rows, following = list_deliveries(session, caller.tenant_id, filters, query.limit, query.cursor)
     return answer({"items": [_delivery(each) for each in rows], "next": following})
 
 

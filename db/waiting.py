@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db.job import IN_WINDOW, WAITING
+from db.window import EACH_QUEUE
 
 RATE_S = 10.0
 
@@ -20,13 +21,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM job WHERE {WAITING} LIMIT :most) w)
     + (SELECT count(*) FROM (SELECT FROM job WHERE {IN_WINDOW} LIMIT :most) w)
 """)  # noqa: S608 - constants of this package
 # The dispatcher's index begins with the queue: a few of them, each looked into for the tenant.
-OF_TENANT = text(f"""
-WITH RECURSIVE q AS (
-    (SELECT queue FROM job WHERE {WAITING} ORDER BY queue LIMIT 1)
-    UNION ALL
-    SELECT n.queue FROM q CROSS JOIN LATERAL (
-        SELECT queue FROM job WHERE {WAITING} AND queue > q.queue ORDER BY queue LIMIT 1) n
-)
+OF_TENANT = text(f"""{EACH_QUEUE}
 SELECT (SELECT count(*) FROM (SELECT FROM q CROSS JOIN LATERAL (
         SELECT FROM job WHERE {WAITING} AND queue = q.queue AND tenant_id = :tenant LIMIT :most) j LIMIT :most) w)
     + (SELECT count(*) FROM (SELECT FROM job WHERE {IN_WINDOW} AND tenant_id = :tenant LIMIT :most) w)

@@ -60,14 +60,16 @@ UPDATE job SET dispatched_at = NULL
 WHERE {IN_WINDOW} AND (:queue = '' OR queue = :queue) AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
 """)  # noqa: S608
 
-QUEUES = text(f"""
+# From one queue to the next in the same way: the beginning of a statement that reads `q`.
+EACH_QUEUE = f"""
 WITH RECURSIVE q AS (
     (SELECT queue FROM job WHERE {WAITING} ORDER BY queue LIMIT 1)
     UNION ALL
     SELECT n.queue FROM q CROSS JOIN LATERAL (
         SELECT queue FROM job WHERE {WAITING} AND queue > q.queue ORDER BY queue LIMIT 1) n
-) SELECT queue FROM q
-""")  # noqa: S608
+)
+"""  # noqa: S608
+QUEUES = text(f"{EACH_QUEUE} SELECT queue FROM q")  # noqa: S608
 
 
 def room(session: Session, queue: str, size: int) -> int:

@@ -25,9 +25,9 @@ class Rubrics:
 
     def calibrate(self, name: str, examples: Iterable[Json] = (), **fields: Any) -> Json:
         """Begins a calibration by graded examples, `{"text", "scores"}` each; the fields are `cohort` and `from`."""
-        given = {"examples": list(examples)}
+        given = list(examples)
         return self._call(
-            "POST", f"/v1/rubrics/{name}/calibrations", json={**(given if given["examples"] else {}), **fields}
+            "POST", f"/v1/rubrics/{name}/calibrations", json={**({"examples": given} if given else {}), **fields}
         )
 
     def calibration(self, name: str, calibration_id: str, wait: float = 0.0) -> Json:

@@ -37,10 +37,29 @@ def app(servers: Servers) -> Iterator[Flask]:
     settings = ApiSettings(database_url=servers.database_url, redis_url=servers.redis_url)
     made = create_app(settings)
     yield made
-    services = made.extensions["gradeline"]
+    close(made)
+
+
+def close(app: Flask) -> None:
+    services = app.extensions["gradeline"]
     services.dispatcher.stop()  # or it might open the database again
     services.celery.close()
     services.database.close()
+
+
+@pytest.fixture
+def make_app(servers: Servers) -> Iterator[Callable[..., Flask]]:
+    """Makes apps with settings of their own."""
+    made: list[Flask] = []
+
+    def make_app(**settings: Any) -> Flask:
+        usual = {"database_url": servers.database_url, "redis_url": servers.redis_url}
+        made.append(create_app(ApiSettings(**{**usual, **settings})))
+        return made[-1]
+
+    yield make_app
+    for each in made:
+        close(each)
 
 
 @pytest.fixture

@@ -7,27 +7,14 @@ import json
 
 import pytest
 
-from api.app import create_app
-from api.settings import ApiSettings
 from tests.unit.api.conftest import Api
 
 PAGE = "https://lms.example"
 
 
 @pytest.fixture
-def serve(servers, make_key):
-    made = []
-
-    def serve(**settings) -> Api:
-        app = create_app(ApiSettings(database_url=servers.database_url, redis_url=servers.redis_url, **settings))
-        made.append(app.extensions["gradeline"])
-        return Api(app.test_client(), make_key())
-
-    yield serve
-    for services in made:
-        services.dispatcher.stop()
-        services.celery.close()
-        services.database.close()
+def serve(make_app, make_key):
+    return lambda **settings: Api(make_app(**settings).test_client(), make_key())
 
 
 def test_a_long_answer_is_packed_for_who_takes_it(api):

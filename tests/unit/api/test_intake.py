@@ -8,8 +8,6 @@ import uuid
 import pytest
 from sqlalchemy import text
 
-from api.app import create_app
-from api.settings import ApiSettings
 from db.waiting import waiting
 from tests.unit.api.conftest import Api, end_jobs
 from tests.unit.api.test_jobs import stored
@@ -17,20 +15,9 @@ from tests.unit.db.test_jobs import RESULT
 
 
 @pytest.fixture
-def limited(servers, make_key):
+def limited(make_app, make_key):
     """Makes callers of an API with limits."""
-    made = []
-
-    def limited(**limits) -> Api:
-        app = create_app(ApiSettings(database_url=servers.database_url, redis_url=servers.redis_url, **limits))
-        made.append(app.extensions["gradeline"])
-        return Api(app.test_client(), make_key())
-
-    yield limited
-    for services in made:
-        services.dispatcher.stop()
-        services.celery.close()
-        services.database.close()
+    return lambda **limits: Api(make_app(**limits).test_client(), make_key())
 
 
 def submit(api, count=1):

@@ -8,7 +8,6 @@ import uuid
 import pytest
 from sqlalchemy import text
 
-from api.app import create_app
 from api.settings import ApiSettings
 from db import jobs
 from db.job import Job
@@ -26,21 +25,8 @@ SCORED = {**RESULT, "scores": [
 
 
 @pytest.fixture
-def serve(servers):
-    made = []
-
-    def serve(**settings):
-        app = create_app(
-            ApiSettings(**{"database_url": servers.database_url, "redis_url": servers.redis_url, **settings})
-        )
-        made.append(app.extensions["gradeline"])
-        return app.test_client()
-
-    yield serve
-    for services in made:
-        services.dispatcher.stop()
-        services.celery.close()
-        services.database.close()
+def serve(make_app):
+    return lambda **settings: make_app(**settings).test_client()
 
 
 def send(http, body, **headers):

@@ -7,27 +7,13 @@ import time
 
 import pytest
 
-from api.app import create_app
-from api.settings import ApiSettings
 from gradeline.stack.home import free_port
 from tests.unit.api.conftest import Api
 
 
 @pytest.fixture
-def serve(servers, make_key):
-    made = []
-
-    def serve(**settings) -> Api:
-        given = {"database_url": servers.database_url, "redis_url": servers.redis_url, "rate_window_s": 3600}
-        app = create_app(ApiSettings(**given | settings))
-        made.append(app.extensions["gradeline"])
-        return Api(app.test_client(), make_key())
-
-    yield serve
-    for services in made:
-        services.dispatcher.stop()
-        services.celery.close()
-        services.database.close()
+def serve(make_app, make_key):
+    return lambda **settings: Api(make_app(**{"rate_window_s": 3600, **settings}).test_client(), make_key())
 
 
 def test_every_answer_says_how_much_is_left(serve):

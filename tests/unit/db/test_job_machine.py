@@ -77,7 +77,7 @@ def submit(database: Database, tenant: uuid.UUID, queue: str, count: int) -> lis
 
 
 def take(session: Session, queue: str, room: int) -> list[uuid.UUID]:
-    return [getattr(each, "id", each) for each in window.take(session, queue, room)]
+    return [each.id for each in window.take(session, queue, room)]
 
 
 def check_rows(database: Database, tenant: uuid.UUID) -> None:
@@ -117,9 +117,9 @@ def _check(job: Job, result: Result | None, attempts: list[Attempt]) -> None:
     if job.state == "failed" and job.erased_at is None:
         assert job.error is not None and job.error["code"] in ("unscorable", "worker_lost")
         if job.error["code"] == "worker_lost":
-            assert outcomes[-1] in BACK and job.attempt >= MAX_ATTEMPTS
+            assert outcomes[-1] in BACK and job.losses == MAX_ATTEMPTS
     if job.state in ("queued", "running", "succeeded"):
-        assert job.error is None
+        assert job.error is None and job.losses < MAX_ATTEMPTS
 
 
 @dataclass
@@ -128,6 +128,7 @@ class Model:
 
     states: set[str] = field(default_factory=lambda: {"queued"})
     attempt: int = 0
+    losses: int = 0
     expired: bool = False
     erased: bool = False
 
@@ -263,12 +264,13 @@ class JobMachine(RuleBasedStateMachine):
         self._returned(mine)
 
     def _returned(self, ids: Iterator[uuid.UUID] | set[uuid.UUID]) -> None:
-        """Whether a job that was lost may try again is counted by the rows (`_check`); here, that it does or has failed."""
+        """They were lost, and try again as long as they may."""
         with self.database.session() as session:
             for job_id in ids:
-                state = session.get_one(Job, job_id).state
-                assert state in ("queued", "failed")
-                self.models[job_id].states = {state}
+                job, model = session.get_one(Job, job_id), self.models[job_id]
+                model.losses += 1
+                model.states = {"failed" if model.losses == MAX_ATTEMPTS else "queued"}
+                assert (job.state, job.losses) == (model.state, model.losses)
 
     @precondition(lambda self: self.models)
     @rule(data=st.data())
@@ -288,7 +290,7 @@ class JobMachine(RuleBasedStateMachine):
         may = model.state in ("failed", "cancelled") and not model.erased
         assert self._asked(lambda session: jobs.retry(session, self.tenant, job_id)) == may
         if may:
-            model.states = {"queued"}
+            model.states, model.losses = {"queued"}, 0
 
     def _asked(self, move: Callable[..., object]) -> bool:
         try:
