@@ -26,7 +26,7 @@ from api import (
 from api.auth import Keys
 from api.intake import Intake
 from api.limits import Limits
-from api.problems import Problem, field_errors, problem
+from api.problems import Problem, invalid, problem
 from api.services import Services
 from api.settings import ApiSettings
 from api.streams import Streams
@@ -86,7 +86,5 @@ def create_app(settings: ApiSettings) -> Flask:
 
 
 def _invalid(error: ValidationError) -> Response:
-    errors = field_errors(error)
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return problem("invalid_request", f"{where}: {first['msg']}" if where else first["msg"], errors)
+    found = invalid(error)
+    return problem(found.code, str(found), found.errors)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.errors import InvalidRequest
-from api.problems import field_errors
+from api.problems import invalid
 
 Model = TypeVar("Model", bound=BaseModel)
 WORDS = {"true": True, "false": False}
@@ -27,13 +27,6 @@ def read_fields(model: type[Model], given: Mapping[str, str], **more: Any) -> Mo
         return model.model_validate({**fields, **more})
     except ValidationError as error:
         raise invalid(error) from error
-
-
-def invalid(error: ValidationError) -> InvalidRequest:
-    """The problem of a body that a model refuses."""
-    found = field_errors(error)
-    where = ".".join(str(part) for part in found[0]["loc"])
-    return InvalidRequest(f"{where}: {found[0]['msg']}" if where else found[0]["msg"], found)
 
 
 def _value(model: type[BaseModel], name: str, text: str) -> Any:

@@ -16,12 +16,11 @@ from typing import Any
 
 import psycopg
 from celery import Celery, signals
-from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from api.delivering import Delivering
 from api.settings import ApiSettings
-from broker.app import make_app
+from broker.app import make_app, queue_of
 from db import deliveries
 from db.deliveries import DUE
 from db.errors import DatabaseAway
@@ -101,7 +100,7 @@ class Hooks:
         delivering = Delivering(database, settings)
         self.courier = Courier(database, self.app, settings, delivering.hold_s)
         self.app.conf.update(
-            task_queues=[Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE)],
+            task_queues=[queue_of(QUEUE)],
             # Threads can't be killed; every attempt has a time of its own.
             task_time_limit=None, task_soft_time_limit=None,
         )  # fmt: skip

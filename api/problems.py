@@ -108,6 +108,13 @@ def field_errors(error: ValidationError) -> list[dict[str, Any]]:
     ]
 
 
+def invalid(error: ValidationError) -> InvalidRequest:
+    """The problem of a body that a model refuses."""
+    found = field_errors(error)
+    where = ".".join(str(part) for part in found[0]["loc"])
+    return InvalidRequest(f"{where}: {found[0]['msg']}" if where else found[0]["msg"], found)
+
+
 def part_problem(title: str, errors: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The problem of one part of a request, such as a row, when the other parts are taken."""
     return {

@@ -82,17 +82,18 @@ def count_messages(app: Celery, queue: str) -> int:
     with app.pool.acquire(block=True, timeout=5) as connection:
         try:
             # Not `passive`: kombu would look for the key without its prefix, and find none.
-            return int(_queue(queue)(connection.default_channel).queue_declare().message_count)
+            return int(queue_of(queue)(connection.default_channel).queue_declare().message_count)
         except connection.connection_errors as error:
             raise OperationalError(str(error)) from error
 
 
 def listen(app: Celery, settings: BrokerSettings, device: str) -> None:
     """Makes a worker of a device (cpu or gpu) consume its queues, interactive first."""
-    app.conf.task_queues = [_queue(name) for name in consumed_by(settings.own_model, device)]
+    app.conf.task_queues = [queue_of(name) for name in consumed_by(settings.own_model, device)]
 
 
-def _queue(name: str) -> Queue:
+def queue_of(name: str) -> Queue:
+    """A queue of the broker, in the one form in which it is sent to, consumed and counted."""
     return Queue(name, Exchange(name), routing_key=name)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db.base import Base, new_id
-from db.finding import make_cursor, read_cursor
+from db.cursors import make_cursor, read_cursor
 
 
 class Audit(Base):

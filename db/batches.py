@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from db import baselines, jobs
 from db.batch import Batch
 from db.bulk import Manner, Rows, submit_rows
+from db.cursors import make_cursor, read_cursor
 from db.errors import BatchNotFound, IllegalMove
-from db.finding import make_cursor, read_cursor
 from db.rubric import Rubric
 
 RATE_S = 60.0

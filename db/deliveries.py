@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from db.cursors import make_cursor, read_cursor
 from db.errors import DeliveryNotFound
-from db.finding import make_cursor, read_cursor
 from db.webhook import WebhookDelivery, WebhookEndpoint
 
 # The channel on which senders hear that something is due, or that there is room for more.

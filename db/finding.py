@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from db.errors import BadCursor, JobNotFound
+from db.cursors import make_cursor, read_cursor
+from db.errors import JobNotFound
 from db.job import Attempt, Job, Result
 from db.rubric import Rubric
 
@@ -47,6 +46,10 @@ def _views() -> Select[Job, Rubric, Attempt, Result]:
     )
 
 
+def _view(row: Row[Job, Rubric, Attempt, Result]) -> JobView:
+    return JobView(row[0], row[1], row[2], row[3])
+
+
 # Made once: to put this query together takes longer than to ask it.
 ONE = (
     _views()
@@ -60,7 +63,7 @@ def find_job(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobVi
     row = session.execute(ONE, {"job": job_id, "tenant": tenant_id}).first()
     if row is None:
         raise JobNotFound("there is no job with this id")
-    return JobView(row[0], row[1], row[2], row[3])
+    return _view(row)
 
 
 OPEN = text("""
@@ -81,7 +84,7 @@ def find_open(session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID, fing
 def find_jobs(session: Session, owned: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> list[JobView]:
     """Jobs by tenant and id, in no order; those that are not there are left out."""
     rows = session.execute(_views().where(tuple_(Job.tenant_id, Job.id).in_(owned))).all()
-    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
+    return [_view(row) for row in rows]
 
 
 def list_jobs(
@@ -102,7 +105,7 @@ def list_jobs(
     if filters.code:
         wanted += [Job.state == "failed", Job.error["code"].astext == filters.code]
     rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).all()
-    views = [JobView(row[0], row[1], row[2], row[3]) for row in rows[:limit]]
+    views = [_view(row) for row in rows[:limit]]
     return views, make_cursor(views[-1].job.id) if len(rows) > limit else None
 
 
@@ -114,17 +117,4 @@ def batch_jobs(
     if after is not None:
         wanted.append(Job.id > after)
     rows = session.execute(_views().where(*wanted).order_by(Job.id).limit(limit))
-    return [JobView(row[0], row[1], row[2], row[3]) for row in rows]
-
-
-def make_cursor(last: uuid.UUID) -> str:
-    """Where the next page of a list begins: after this id."""
-    return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> uuid.UUID:
-    """The id in a cursor, or BadCursor."""
-    try:
-        return uuid.UUID(bytes=base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error) as error:
-        raise BadCursor("this cursor was not made by this API; start again without one") from error
+    return [_view(row) for row in rows]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
 import uuid
 from collections.abc import Sequence
@@ -16,12 +14,16 @@ from sqlalchemy.orm import Session
 
 from db import audit
 from db.calibrations import NewExample
-from db.errors import BadCursor, IllegalMove, LeaseGone
+from db.cursors import unwrap, wrap
+from db.errors import IllegalMove, LeaseGone
 from db.finding import JobView, find_job, find_jobs
 from db.job import OPEN_REVIEW, Job, Result
 from db.review import Review
 from db.rubric import Rubric
 from db.submission import Submission
+
+# A place in the queue: how much a job needs a person, and its id.
+PLACE = ">d16s"
 
 QUEUE = text(f"""
 SELECT job_id, need FROM result
@@ -192,12 +194,9 @@ def examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, limit: int)
 
 
 def _make(row: Any) -> str:
-    return base64.urlsafe_b64encode(struct.pack(">d16s", row.need, row.job_id.bytes)).decode().rstrip("=")
+    return wrap(struct.pack(PLACE, row.need, row.job_id.bytes))
 
 
 def _read(cursor: str) -> tuple[float, uuid.UUID]:
-    try:
-        need, job = struct.unpack(">d16s", base64.b64decode(cursor + "==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, struct.error) as error:
-        raise BadCursor("this cursor was not made by this API; start again without one") from error
+    need, job = struct.unpack(PLACE, unwrap(cursor, struct.calcsize(PLACE)))
     return need, uuid.UUID(bytes=job)

@@ -50,7 +50,7 @@ class OutOfMemory:
 
 
 class Losses:
-    """The parent's part: gives jobs back for children that can't."""
+    """Gives jobs back for children that can't: in the parent, and in the next child."""
 
     def __init__(self, database: Database, settings: WorkerSettings, name: str) -> None:
         self.database, self.settings, self.name = database, settings, name
