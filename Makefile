@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-EXTRAS := worker,embedded,flower,heads,dev
+EXTRAS := worker,embedded,flower,tracing,heads,dev
 
 .PHONY: help install run test check bench storm heads evaluate attack schema
 
