@@ -56,7 +56,6 @@ class ApiSettings(BrokerSettings):
         24, ge=0, le=8760, description="hours that a secret signs on after its successor"
     )
     webhook_keep_days: int = Field(30, ge=1, le=3650, description="days that the deliveries of webhooks are listed")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("webhook_retries_s")
     @classmethod

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -28,6 +29,14 @@ from db.moves import MOVED
 from db.rubric import Rubric
 from db.submission import Embedding, Submission, fingerprint_of
 from db.upload import NewFile
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The request that jobs came with: its id, and its span as a W3C `traceparent` where requests are traced."""
+
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class NewJob:
     batch_id: uuid.UUID | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     file: NewFile | None = None
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ class Claimed:
     topic: list[float] | None = None  # a regrade's: the prompt features
     advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
     known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
+    batch_id: uuid.UUID | None = None
+    request_id: str | None = None  # of the request that it came with, as is the next
+    traceparent: str | None = None
+    created_at: datetime | None = None
     upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
     kind: str | None = None  # of that file
 
@@ -103,6 +117,7 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
         "share_id": new.batch_id or tenant_id, "batch_id": new.batch_id, "queue": new.queue, "model": new.model,
         "device": new.device, "priority": new.priority, "allow_degraded": new.allow_degraded, "explain": new.explain,
         "external_id": new.external_id, "callback_url": new.callback_url,
+        **asdict(new.origin),
     }  # fmt: skip
     fingerprint = None if new.file else fingerprint_of(new.text)
     text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint}
@@ -113,8 +128,9 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
 
 
 def regrade(
-    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str
-) -> int:
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str,
+    origin: Origin = Origin(),
+) -> int:  # fmt: skip
     """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
 
     Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
@@ -139,7 +155,7 @@ def regrade(
         "external_id",
         "metadata_",
     )
-    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk"}
+    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk", **asdict(origin)}
     found = session.execute(newest).all()
     # An erasure that is under way is waited for, and one that comes later sees the new jobs (`db/erasing.py`).
     whole = select(Submission.id).where(Submission.id == func.any([job.submission_id for job, _ in found]))

@@ -27,9 +27,10 @@ WITH handed_in AS (
     VALUES (:submission_id, :tenant_id, :text, :prompt, :fingerprint)
 )
 INSERT INTO job (id, tenant_id, submission_id, rubric_id, batch_id, share_id, queue, model, device, priority, allow_degraded,
-    explain, external_id, callback_url, metadata)
+    explain, external_id, callback_url, metadata, request_id, traceparent)
 VALUES (:id, :tenant_id, :submission_id, :rubric_id, :batch_id, :share_id, :queue, :model, :device, :priority,
-    :allow_degraded, :explain, :external_id, :callback_url, CAST(:metadata AS jsonb))
+    :allow_degraded, :explain, :external_id, :callback_url, CAST(:metadata AS jsonb),
+    :request_id, :traceparent)
 RETURNING created_at
 """)
 
@@ -46,7 +47,7 @@ WITH mine AS (
         lease_until = clock_timestamp() + make_interval(secs => :lease_s), worker = :worker
     FROM mine WHERE job.id = mine.id RETURNING job.*
 ), {TOLD.format(of="claimed")}
-SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
+SELECT c.id, c.attempt, c.batch_id, c.request_id, c.traceparent, c.created_at, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
     r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
     k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known, u.submission_id AS upload_id,
     u.kind

@@ -55,7 +55,6 @@ class WorkerSettings(BrokerSettings):
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     fake_chunk_ms: float = Field(0.0, ge=0, description="service time of a call of the fake engine, however many texts")
     fake_faults: bool = Field(False, description="whether texts can make the fake engine fail: for tests")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def lane_device(self) -> str:
