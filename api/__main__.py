@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 from typing import Any
 
@@ -11,7 +10,9 @@ from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
 from api.handing_over import Worker
+from api.server_log import ServerLog
 from api.settings import ApiSettings
+from broker.logs import configure
 from broker.process import die_with_parent
 
 GRACE_S = 10
@@ -37,7 +38,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": GRACE_S,
             "keepalive": 15,
             "accesslog": None,  # api.requests writes the line, without query strings
-            "errorlog": "-",
+            "logger_class": ServerLog,
             "loglevel": self.settings.log_level.lower(),
             "control_socket_disable": True,
             # Processes that outlived a killed gunicorn would hold the port against the next one.
@@ -61,7 +62,7 @@ def allow_files(count: int) -> None:
 
 def main() -> None:
     settings = ApiSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-api")
     allow_files(settings.streams + FILES)
     Server(create_app(settings), settings).run()
 

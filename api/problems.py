@@ -160,10 +160,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # Only the kind and the place: the message of a database error may quote what was sent.
-    where = error.__traceback__
-    while where and where.tb_next:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else "?"
-    log.error("request %s failed: %s in %s", g.get("request_id", ""), type(error).__name__, place)
+    log.error(
+        "the request failed: %s", error, exc_info=error
+    )  # its message is left out where it may quote what was sent
     return problem("internal", "The request failed, and the failure was logged under this request's id.")

@@ -103,7 +103,7 @@ def submit(
 
 def regrade(
     session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str,
-    origin: jobs.Origin = jobs.Origin(),
+    origin: jobs.Origin = jobs.NO_ORIGIN,
 ) -> BatchView:  # fmt: skip
     """A rubric version's submissions once more, as a new batch (`jobs.regrade`)."""
     batch = Batch(tenant_id=tenant_id, rubric_id=rubric.id, total=0)

@@ -15,7 +15,7 @@ from db import upload
 from db.base import new_ids
 from db.batch import Batch
 from db.copying import copy_rows
-from db.jobs import Origin
+from db.jobs import NO_ORIGIN, Origin
 from db.submission import fingerprint_of
 from db.upload import NewFile
 
@@ -62,7 +62,7 @@ class Manner:
     device: str = "any"
     allow_degraded: bool = True
     explain: bool = False
-    origin: Origin = Origin()
+    origin: Origin = NO_ORIGIN
 
 
 def submit_rows(session: Session, batch: Batch, manner: Manner, rows: Rows, held: bool) -> list[uuid.UUID]:

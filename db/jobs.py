@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
@@ -39,6 +38,9 @@ class Origin:
     traceparent: str | None = None
 
 
+NO_ORIGIN = Origin()
+
+
 @dataclass(frozen=True)
 class NewJob:
     """What a caller asked for, validated. A job with a file has no text yet."""
@@ -56,7 +58,7 @@ class NewJob:
     batch_id: uuid.UUID | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     file: NewFile | None = None
-    origin: Origin = Origin()
+    origin: Origin = NO_ORIGIN
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,6 @@ class Claimed:
     batch_id: uuid.UUID | None = None
     request_id: str | None = None  # of the request that it came with, as is the next
     traceparent: str | None = None
-    created_at: datetime | None = None
     upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
     kind: str | None = None  # of that file
 
@@ -129,7 +130,7 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
 
 def regrade(
     session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str,
-    origin: Origin = Origin(),
+    origin: Origin = NO_ORIGIN,
 ) -> int:  # fmt: skip
     """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
 

@@ -47,8 +47,9 @@ WITH mine AS (
         lease_until = clock_timestamp() + make_interval(secs => :lease_s), worker = :worker
     FROM mine WHERE job.id = mine.id RETURNING job.*
 ), {TOLD.format(of="claimed")}
-SELECT c.id, c.attempt, c.batch_id, c.request_id, c.traceparent, c.created_at, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
-    r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
+SELECT c.id, c.attempt, c.batch_id, c.request_id, c.traceparent, c.allow_degraded, c.explain, s.text,
+    coalesce(s.prompt, r.prompt) AS prompt, r.id AS rubric_id,
+    CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
     k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known, u.submission_id AS upload_id,
     u.kind
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
@@ -146,9 +147,10 @@ WITH gone AS (
         finished_at = CASE WHEN gone.spent THEN clock_timestamp() END,
         error = CASE WHEN gone.spent THEN CAST(:error AS jsonb) END,
         retry_at = clock_timestamp() + make_interval(secs => :counted * :backoff_s * (power(2, gone.losses - 1) - 1))
-    FROM gone WHERE job.id = gone.id RETURNING job.id, job.batch_id, job.queue, job.state
+    FROM gone WHERE job.id = gone.id RETURNING job.id, job.batch_id, job.queue, job.state, job.request_id, job.traceparent,
+        job.attempt, gone.worker
 ), {told}
-SELECT id, queue, state FROM moved, told
+SELECT id, queue, state, batch_id, request_id, traceparent, attempt, worker FROM moved, told
 """
 SAME = {"queue_ms": QUEUE_MS.format(job="gone"), "told": TOLD.format(of="moved")}
 OURS = "(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))"

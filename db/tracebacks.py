@@ -42,7 +42,9 @@ def story(error: BaseException) -> str:
     parts = []
     for each, why in reversed(list(_chain(error))):
         frames = "".join(traceback.format_tb(each.__traceback__))
-        parts.append(f"{'Traceback (most recent call last):' if frames else ''}\n{frames}{in_words(each)}{why}".lstrip())
+        parts.append(
+            f"{'Traceback (most recent call last):' if frames else ''}\n{frames}{in_words(each)}{why}".lstrip()
+        )
     return "\n".join(parts)
 
 
@@ -66,8 +68,9 @@ class Discreet(logging.Filter):
     """Puts words in the place of exceptions among a line's arguments: libraries log them whole."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.msg, BaseException):
-            record.msg, record.args = "%s", (in_words(record.msg),)
+        said: object = record.msg
+        if isinstance(said, BaseException):
+            record.msg, record.args = "%s", (in_words(said),)
         elif isinstance(record.args, tuple) and any(isinstance(each, BaseException) for each in record.args):
             record.args = tuple(in_words(each) if isinstance(each, BaseException) else each for each in record.args)
         return True

@@ -14,6 +14,7 @@ from typing import Any
 
 from celery.exceptions import WorkerLostError
 
+from broker.logs import tell_of_back
 from broker.sweep import LOST
 from db import calibrations, jobs, window
 from db.errors import GradelineError
@@ -85,10 +86,11 @@ class Losses:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
+                back = jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
                 if not counted:
                     calibrations.release(session, self.name)
                 window.put_back(session, ids)  # what it was sent and had not begun
+            tell_of_back(back, why["code"])
         except GradelineError:
             log.warning("the database is away; these jobs return when their leases end")
         finally:
