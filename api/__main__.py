@@ -12,8 +12,8 @@ from api.app import create_app
 from api.handing_over import Worker
 from api.server_log import ServerLog
 from api.settings import ApiSettings
-from broker.logs import configure
 from broker.process import die_with_parent
+from db.logs import configure
 
 GRACE_S = 10
 # Files of a process beside its streams: gunicorn's connections, the database's, logs.

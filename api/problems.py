@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.errors import ApiError, InvalidRequest
 from db import errors as db
+from db.tracebacks import in_words, story
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +161,6 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.error(
-        "the request failed: %s", error, exc_info=error
-    )  # its message is left out where it may quote what was sent
+    # Not the exception itself: its message may quote what was sent.
+    log.error("the request failed: %s", in_words(error), extra={"exception": story(error)})
     return problem("internal", "The request failed, and the failure was logged under this request's id.")

@@ -1,14 +1,17 @@
-"""How processes that Celery or gunicorn run log: as all others do (`db/logs.py`)."""
+"""How processes that Celery runs log: as all others do (`db/logs.py`)."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from billiard.util import get_logger
 from celery import signals
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.apps import worker as program
+from celery.exceptions import SecurityWarning, SoftTimeLimitExceeded
 from sqlalchemy import RowMapping
 
 from broker.settings import BrokerSettings
@@ -20,13 +23,21 @@ log = logging.getLogger(__name__)
 
 
 def configure(settings: BrokerSettings, service: str, **always: object) -> None:
-    """As in `db/logs.py`, and Celery leaves it as it is."""
+    """As in `db/logs.py`, and Celery leaves it as it is, and prints nothing beside it."""
     logs.configure(settings, service, **always)
     signals.setup_logging.connect(_leave_it, weak=False)
+    signals.worker_shutting_down.connect(_stopping, weak=False)
+    program.safe_say = lambda *_, **__: None  # that it stops, in a form of its own
+    warnings.simplefilter("ignore", SecurityWarning)  # of root, who could run code through pickle: we accept JSON alone
 
 
 def _leave_it(**_: Any) -> None:
-    """Celery sets up logging where nobody answers this signal."""
+    """Celery sets up logging where nobody answers this signal. What its pool says of children that died goes our way."""
+    get_logger().propagate = True
+
+
+def _stopping(how: str, **_: Any) -> None:
+    log.info("stopping: %s shutdown", how.lower())
 
 
 @contextmanager

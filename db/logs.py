@@ -25,7 +25,7 @@ from db.settings import DatabaseSettings
 from db.tracebacks import Discreet, story
 
 OURS = ("api", "broker", "db", "worker", "__main__")
-# A line for each chunk that comes and goes: the worker's own say more.
+# A line for each chunk that comes and goes: the worker's own say more. At DEBUG they are there.
 QUIET = ("celery.worker.strategy", "celery.app.trace")
 # What `logging` itself knows of a line; all else came as its fields.
 OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
@@ -46,7 +46,7 @@ def configure(settings: DatabaseSettings, service: str, **always: object) -> Non
     for name in OURS:
         logging.getLogger(name).setLevel(settings.log_level)
     for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.INFO if settings.log_level == "DEBUG" else logging.CRITICAL)
     logging.captureWarnings(True)
     sys.excepthook = _ended
     threading.excepthook = lambda args: _ended(args.exc_type, args.exc_value, args.exc_traceback)
