@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -15,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gradeline.stack.home import free_port
-from tests.integration.line import await_true
+from tests.integration.line import ROOT, await_true
 from worker.engine.fake import KILLED, QUOTED, UNKNOWN
 
 TRACE = uuid.uuid4().hex
@@ -160,3 +165,17 @@ def test_a_collector_that_is_away_costs_no_result_and_no_stop(line, model, monke
     line.await_states(ids, "succeeded")
     worker.process.terminate()
     assert worker.process.wait(60) == 0
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the page's examples need jq")
+def test_every_line_of_the_page_on_logs_does_what_it_says(stack, tmp_path):
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs/logs.md").read_text(), re.MULTILINE | re.DOTALL)
+    command = f'gradeline() {{ {sys.executable} -c "from gradeline.cli import main; main()" "$@" --home {stack.home.path}; }}\n'
+    key = (stack.home.path / "api-key").read_text().strip()
+    told = {**os.environ, "URL": stack.home.read()["url"], "KEY": key, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-s"], input=command + "".join(blocks), capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=told, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "graded" in done.stdout and "POST /v1/jobs 200" in done.stdout and '"route": "/v1/jobs"' in done.stdout
