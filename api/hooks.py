@@ -110,6 +110,7 @@ class Hooks:
         register(self.app, delivering)
         signals.worker_ready.connect(self.begin, weak=False)
         signals.worker_shutting_down.connect(self.hurry, weak=False)
+        signals.worker_shutdown.connect(self.end, weak=False)
 
     def begin(self, **_: Any) -> None:
         self.courier.start()
@@ -117,10 +118,12 @@ class Hooks:
     def hurry(self, **_: Any) -> None:
         """An endpoint that is slow is not waited for: the delivery is due again when nobody settles it."""
         self.courier.stop()
-        self.traces.stop()
         timer = threading.Timer(self.settings.worker_grace_s, os._exit, (0,))
         timer.daemon = True
         timer.start()
+
+    def end(self, **_: Any) -> None:
+        self.traces.stop()
 
     def run(self) -> None:
         arguments = ["--quiet", "worker", "--pool=threads", f"--concurrency={self.settings.webhook_threads}"]
