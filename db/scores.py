@@ -37,8 +37,9 @@ WITH known AS (
 )
 """
 # A score is told as hundredths of its scale: so a thousand results come as a hundred rows.
-HUNDREDTH = """round(100 * (({of}->>'score')::float8 - ({of}->>'min')::float8)
-    / nullif(({of}->>'max')::float8 - ({of}->>'min')::float8, 0))"""
+# What is no number has none: one odd result must not hide all others.
+HUNDREDTH = """CASE WHEN jsonb_typeof({of}->'score') = 'number' THEN round(100 * (({of}->>'score')::float8
+    - ({of}->>'min')::float8) / nullif(({of}->>'max')::float8 - ({of}->>'min')::float8, 0)) END"""
 SCORES = text(f"""{CHOSEN}, newest AS (
     SELECT c.id, q.scores, q.overall FROM chosen c CROSS JOIN LATERAL (
         SELECT j.id FROM job j WHERE j.rubric_id = c.id AND j.state = 'succeeded'

@@ -1,6 +1,6 @@
 """What a worker's children count of their chunks, and the port on which the parent says it to Prometheus.
 
-Counting costs a chunk some microseconds for each histogram, and a job a fraction of one.
+Counting costs a chunk less than a tenth of a millisecond, and each of its jobs one or two microseconds.
 """
 
 from __future__ import annotations
