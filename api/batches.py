@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from api.auth import allow
 from api.batch_bodies import (
@@ -26,7 +27,7 @@ from api.errors import InvalidRequest
 from api.idempotency import Once
 from api.jobs import KEY, SUBMIT_WRONG, WRONG, answer, job_rubric, offered_model, read_id, services
 from api.problems import Problem
-from api.requests import json_object
+from api.requests import json_object, origin
 from api.rubric_bodies import InlineRubric
 from api.views import batch_body
 from broker.queues import queue_name
@@ -77,6 +78,7 @@ def hand_in(
                 body.callback_url,
             )  # fmt: skip
             once.keep(session, view.batch.id)
+    bind_contextvars(batch=view.batch.id)
     services().dispatcher.wish()  # after the commit; of everything: a calibration waits in no queue of jobs
     response = answer({**batch_body(view), "rejected": rejected}, 202)
     response.headers["Location"] = f"/v1/batches/{view.batch.id}"
@@ -117,7 +119,7 @@ def _id(path: BatchPath) -> uuid.UUID:
 def _manner(body: BatchSettings) -> Manner:
     model = offered_model(body.model)
     queue = queue_name(model, body.device, "bulk")
-    return Manner(model, queue, body.device, body.allow_degraded, body.explain)
+    return Manner(model, queue, body.device, body.allow_degraded, body.explain, origin())
 
 
 def _rubric(session: Session, tenant_id: uuid.UUID, body: BatchSettings) -> Rubric:

@@ -66,3 +66,4 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             super().run()
         finally:
             self.wsgi.extensions["gradeline"].streams.stop()
+            self.wsgi.extensions["gradeline"].traces.stop()

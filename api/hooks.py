@@ -21,6 +21,8 @@ from kombu.exceptions import OperationalError
 from api.delivering import Delivering
 from api.settings import ApiSettings
 from broker.app import make_app, queue_of
+from broker.logs import configure, discreetly
+from broker.traces import make_traces
 from db import deliveries
 from db.deliveries import DUE
 from db.errors import DatabaseAway
@@ -97,7 +99,8 @@ class Hooks:
     def __init__(self, settings: ApiSettings) -> None:
         self.settings, self.app = settings, make_app(settings)
         database = Database(settings)
-        delivering = Delivering(database, settings)
+        self.traces = make_traces(settings, "gradeline-hooks")
+        delivering = Delivering(database, settings, self.traces)
         self.courier = Courier(database, self.app, settings, delivering.hold_s)
         self.app.conf.update(
             task_queues=[queue_of(QUEUE)],
@@ -114,12 +117,13 @@ class Hooks:
     def hurry(self, **_: Any) -> None:
         """An endpoint that is slow is not waited for: the delivery is due again when nobody settles it."""
         self.courier.stop()
+        self.traces.stop()
         timer = threading.Timer(self.settings.worker_grace_s, os._exit, (0,))
         timer.daemon = True
         timer.start()
 
     def run(self) -> None:
-        arguments = ["worker", "--pool=threads", f"--concurrency={self.settings.webhook_threads}"]
+        arguments = ["--quiet", "worker", "--pool=threads", f"--concurrency={self.settings.webhook_threads}"]
         name = f"--hostname=hooks-{os.getpid()}@{socket.gethostname()}"
         quiet = ["--without-gossip", "--without-mingle", f"--loglevel={self.settings.log_level}"]
         self.app.worker_main([*arguments, name, *quiet])
@@ -130,12 +134,13 @@ def register(app: Celery, delivering: Delivering) -> None:
 
     @app.task(name=DELIVER)  # type: ignore[untyped-decorator]  # Celery has no types
     def deliver(delivery_id: str, attempts: int) -> None:
-        delivering(uuid.UUID(delivery_id), attempts)
+        with discreetly():
+            delivering(uuid.UUID(delivery_id), attempts)
 
 
 def main() -> None:
     settings = ApiSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-hooks")
     Hooks(settings).run()
 
 

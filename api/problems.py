@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.errors import ApiError, InvalidRequest
 from db import errors as db
+from db.tracebacks import in_words, story
 
 log = logging.getLogger(__name__)
 
@@ -160,10 +161,6 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # Only the kind and the place: the message of a database error may quote what was sent.
-    where = error.__traceback__
-    while where and where.tb_next:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else "?"
-    log.error("request %s failed: %s in %s", g.get("request_id", ""), type(error).__name__, place)
+    # Not the exception itself: its message may quote what was sent.
+    log.error("the request failed: %s", in_words(error), extra={"exception": story(error)})
     return problem("internal", "The request failed, and the failure was logged under this request's id.")

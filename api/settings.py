@@ -65,7 +65,6 @@ class ApiSettings(BrokerSettings):
         2000, ge=100, description="longest statement of a part of GET /metrics; a part that takes longer is left out"
     )
     metrics_rubrics: int = Field(50, ge=1, le=1000, description="rubric versions whose scores GET /metrics tells apart")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("webhook_retries_s")
     @classmethod

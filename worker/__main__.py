@@ -18,8 +18,10 @@ from celery import Celery, signals
 from celery.worker import state
 
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
+from broker.logs import configure, discreetly
 from broker.process import die_with_parent, give_way
 from broker.queues import consumed_by
+from db.logs import about
 from db.session import Database
 from worker.child import Child
 from worker.losses import Losses
@@ -91,6 +93,7 @@ class Process:
 
     def run(self) -> None:
         arguments = [
+            "--quiet",  # no banner: it has the form of no log, and says less than the first lines
             "worker",
             "--pool=prefork",
             f"--concurrency={self.settings.concurrency}",
@@ -109,17 +112,17 @@ def register(app: Celery, process: Process) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         queue = str((task.request.delivery_info or {}).get("routing_key", ""))
-        try:
-            process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue, losses)
-        except MemoryError:
-            # The jobs have been handed back. Celery's parent would end over this very class.
-            raise RuntimeError("out of memory") from None
+        # A MemoryError, too, must not reach Celery's parent as what it is: it would end over that class.
+        with about(chunk=task.request.id), discreetly():
+            ids = [uuid.UUID(job_id) for job_id in job_ids]
+            process.child.grade(ids, queue, losses, task.request.get("traceparent"))
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
-        process.child.calibrate(uuid.UUID(calibration_id))
+        with about(calibration=calibration_id), discreetly():
+            process.child.calibrate(uuid.UUID(calibration_id))
 
 
 def main() -> None:
@@ -127,8 +130,9 @@ def main() -> None:
     parser.add_argument("--name", default="", help="name of this worker; two that run at once need two names")
     settings = WorkerSettings()
     name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    Process(settings, name if "@" in name else f"{name}@{socket.gethostname()}").run()
+    name = name if "@" in name else f"{name}@{socket.gethostname()}"
+    configure(settings, "gradeline-worker", worker=name)
+    Process(settings, name).run()
 
 
 if __name__ == "__main__":
