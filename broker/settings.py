@@ -57,6 +57,10 @@ class BrokerSettings(DatabaseSettings):
         0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
     )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+    heartbeat_file: str = Field(
+        "",
+        description="file whose time of change lies in the future while the process is alive and connected; empty: none",
+    )
 
     @classmethod
     def settings_customise_sources(
