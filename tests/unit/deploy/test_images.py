@@ -20,8 +20,8 @@ FILES = ["Dockerfile.api", "Dockerfile.worker"]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Imported only where another encoder is made into files, in the stage `models` and in the gpu image.
 MAKING = {"torch", "transformers", "onnx", "nncf"}
-# Brought by others whose versions name them: numpy by matplotlib, kombu by celery, and so on.
-BROUGHT = {"pydantic-core", "redis", "werkzeug", "markupsafe", "huggingface-hub"}
+# Brought by others of the list, each in the one version that these ask for.
+BROUGHT = {"billiard", "pydantic-core", "redis", "werkzeug", "markupsafe", "huggingface-hub"}
 each_file = pytest.mark.parametrize("name", FILES)
 
 
