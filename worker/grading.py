@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from db import jobs
 from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
@@ -102,9 +104,16 @@ class Grading:
             with self.database.session() as session:
                 back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
             counted().lose(NOT_REACHED["code"], len(back))
-        wait([self._written])
+        self._await_turn()
         self._written = self._writer.submit(self._write, marker, held, finished, before, counting)
         return self._written
+
+    def _await_turn(self) -> None:
+        """Until the chunk before is written. A time limit that ends meanwhile is the database's fault, not the jobs'."""
+        try:
+            wait([self._written])
+        except SoftTimeLimitExceeded as error:
+            raise DatabaseAway("the chunk before this one could not be written in time") from error
 
     def stop(self) -> None:
         """Returns when the last chunk is written."""
