@@ -49,7 +49,7 @@ def _below(name: str, extra: str) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     names = closure([*wanted(), Requirement("torch")]) | set(ALONE)
-    # CUDA's libraries are named by torch itself, one exact version each.
+    # Of CUDA's libraries torch itself names the versions.
     lines = [f"{name}=={Version(version(name)).public}\n" for name in sorted(names)]
     OUT.write_text(HEAD + "".join(lines))
 
