@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm heads evaluate attack schema
+.PHONY: help install run test check bench storm heads evaluate attack schema env constraints images-test sbom
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## make .venv with everything in it
 
@@ -56,3 +56,15 @@ attack: install ## what cheating changes, and what notices it
 
 schema: install ## draw the database's schema into docs/schema.md
 	$(BIN)/python docs/draw_schema.py
+
+env: ## write .env with random passwords for docker-compose.yml, unless there is one
+	@deploy/make-env
+
+images-test: install ## build the images; start, scale, kill and restart the composed stack (needs Docker)
+	$(BIN)/python -m tests.images
+
+sbom: ## list what is in the built images, as CycloneDX files in build/ (needs Docker)
+	@deploy/sbom gradeline-api gradeline-worker:cpu
+
+constraints: install ## write deploy/constraints.txt: the versions of .venv, for the images
+	$(BIN)/python deploy/constraints.py
