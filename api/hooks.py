@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 
 from api.delivering import Delivering
 from api.settings import ApiSettings
+from broker import check
 from broker.app import make_app, queue_of
 from db import deliveries
 from db.deliveries import DUE
@@ -53,9 +54,7 @@ class Courier:
         settings = self._settings
         while not self._stop.is_set():
             try:
-                with psycopg.connect(
-                    self._database.url, autocommit=True, connect_timeout=settings.database_connect_s
-                ) as heard:
+                with self._database.listener() as heard:
                     heard.execute(f"LISTEN {DUE}")
                     while not self._stop.is_set():
                         self.round()
@@ -136,6 +135,7 @@ def register(app: Celery, delivering: Delivering) -> None:
 def main() -> None:
     settings = ApiSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    check.tell(settings)  # what is away now is waited for all the same
     Hooks(settings).run()
 
 

@@ -17,6 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from celery import Celery, signals
 from celery.worker import state
 
+from broker import check
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
 from broker.process import die_with_parent, give_way
 from broker.queues import consumed_by
@@ -126,6 +127,7 @@ def main() -> None:
     settings = WorkerSettings()
     name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    check.tell(settings)  # what is away now is waited for all the same
     Process(settings, name if "@" in name else f"{name}@{socket.gethostname()}").run()
 
 
