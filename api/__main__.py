@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
 from api.handing_over import Worker
+from api.http_metrics import Places
 from api.settings import ApiSettings
 from broker.process import die_with_parent
 
@@ -22,8 +23,8 @@ FILES = 1500
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn, told everything by our settings and nothing by files or arguments."""
 
-    def __init__(self, app: Flask, settings: ApiSettings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(self, app: Flask, settings: ApiSettings, places: Places) -> None:
+        self.app, self.settings, self.places = app, settings, places
         super().__init__()
 
     def load_config(self) -> None:
@@ -40,6 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "errorlog": "-",
             "loglevel": self.settings.log_level.lower(),
             "control_socket_disable": True,
+            "pre_fork": self.places.take,
             # Processes that outlived a killed gunicorn would hold the port against the next one.
             "post_fork": lambda server, _: die_with_parent(server.pid),
         }
@@ -63,7 +65,8 @@ def main() -> None:
     settings = ApiSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     allow_files(settings.streams + FILES)
-    Server(create_app(settings), settings).run()
+    places = Places()  # before anything is counted
+    Server(create_app(settings), settings, places).run()
 
 
 if __name__ == "__main__":

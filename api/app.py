@@ -16,6 +16,7 @@ from api import (
     document,
     events,
     file_jobs,
+    http_metrics,
     legacy,
     metrics,
     problems,
@@ -68,6 +69,7 @@ def create_app(settings: ApiSettings) -> Flask:
         Limits(settings),
         Streams(database, wakeup, settings),
     )
+    metrics.install(app, http_metrics.install(app))
     requests.install(app)
     problems.install(app)
     auth.install(app)

@@ -56,6 +56,15 @@ class ApiSettings(BrokerSettings):
         24, ge=0, le=8760, description="hours that a secret signs on after its successor"
     )
     webhook_keep_days: int = Field(30, ge=1, le=3650, description="days that the deliveries of webhooks are listed")
+    metrics_token: str = Field(
+        "",
+        pattern=r"^(|\S{16,})$",
+        description="a bearer token that opens GET /metrics and nothing else, 16 characters or more; empty: keys alone do",
+    )
+    metrics_statement_ms: int = Field(
+        2000, ge=100, description="longest statement of a part of GET /metrics; a part that takes longer is left out"
+    )
+    metrics_rubrics: int = Field(50, ge=1, le=1000, description="rubric versions whose scores GET /metrics tells apart")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("webhook_retries_s")

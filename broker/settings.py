@@ -30,7 +30,7 @@ class BrokerSettings(DatabaseSettings):
         1.0, gt=0, le=60, description="seconds of work a message of other lanes: what an interactive job may wait for"
     )
     window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
-    redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
+    redispatch_s: float = Field(12.0, gt=0, description="seconds after which a message that nobody claimed is lost")
     unclaimed_s: float = Field(
         2.0, gt=0, description="the same where the broker holds no more messages of the queue: it has lost them"
     )

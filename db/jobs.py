@@ -69,6 +69,7 @@ class Claimed:
     known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
     upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
     kind: str | None = None  # of that file
+    queue_ms: float = 0.0  # it has waited so long
 
 
 @dataclass(frozen=True)

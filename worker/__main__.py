@@ -24,6 +24,7 @@ from broker.queues import consumed_by
 from db.session import Database
 from worker.child import Child
 from worker.losses import Losses
+from worker.metrics import serve
 from worker.settings import WorkerSettings
 from worker.watchdog import Watchdog
 
@@ -33,6 +34,7 @@ class Process:
 
     def __init__(self, settings: WorkerSettings, name: str) -> None:
         self.settings, self.name, self.pid = settings, name, os.getpid()
+        serve(settings)  # before anything is counted
         self.app = make_app(settings)
         self.child: Child | None = None
         self.losses = Losses(Database(settings), settings, name)

@@ -18,6 +18,7 @@ from db.errors import DatabaseAway
 from db.worker import Beat, beat, leave
 from worker.calibrating import Calibrating
 from worker.grading import Grading
+from worker.metrics import counted
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Heart:
                 calibrations.renew(session, taught, self.calibrating.name, self.dispatch.settings.lease_s)
 
     def _sweep(self) -> None:
-        sweep(self.dispatch, patient=time.monotonic() < self._patient_until)
+        counted().lose("lease_ended", sweep(self.dispatch, patient=time.monotonic() < self._patient_until))
 
     def _leave(self) -> None:
         with self.dispatch.database.session() as session:

@@ -9,12 +9,15 @@ import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from db import jobs
 from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.files import Files
 from worker.marking import Marker
+from worker.metrics import Chunk, counted
 from worker.pace import Pace
 from worker.reasons import NOT_REACHED, counts, reason
 from worker.settings import WorkerSettings
@@ -71,6 +74,7 @@ class Grading:
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
+        counting = counted().chunk(queue, held, began)
         # Texts first: a file may take long to read.
         parts = [[job for job in held if (job.upload_id is not None) == files] for files in (False, True)]
         left = [part for part in parts if part]
@@ -79,7 +83,7 @@ class Grading:
         kept = NOTHING
         try:
             while left:
-                kept = self._part(marker, left[0], kept)
+                kept = self._part(marker, left[0], kept, counting)
                 left.pop(0)
         except BaseException as error:
             for part in left:
@@ -89,23 +93,42 @@ class Grading:
         self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
         return kept
 
-    def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int]) -> Future[int]:
+    def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], counting: Chunk) -> Future[int]:
         """The texts of a chunk, or its files: how many results were kept, with those of the part before."""
+        began = time.perf_counter()
         read = self.files.read([job for job in held if job.upload_id is not None])
+        if read.jobs or read.failed:
+            counting.files(began)
         finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
         if read.late:
             with self.database.session() as session:
-                jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
-        wait([self._written])
-        self._written = self._writer.submit(self._write, marker, held, finished, before)
+                back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
+            counted().lose(NOT_REACHED["code"], len(back))
+        self._await_turn()
+        self._written = self._writer.submit(self._write, marker, held, finished, before, counting)
         return self._written
+
+    def _await_turn(self) -> None:
+        """Until the chunk before is written. A time limit that ends meanwhile is the database's fault, not the jobs'."""
+        try:
+            wait([self._written])
+        except SoftTimeLimitExceeded as error:
+            raise DatabaseAway("the chunk before this one could not be written in time") from error
 
     def stop(self) -> None:
         """Returns when the last chunk is written."""
         self.files.stop()
         self._writer.shutdown()
 
-    def _write(self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int]) -> int:
+    def _write(
+        self,
+        marker: Marker,
+        held: Sequence[Claimed],
+        finished: Sequence[Finished],
+        before: Future[int],
+        counting: Chunk,
+    ) -> int:
+        began = time.perf_counter()
         try:
             kept = self.write(marker, finished)
         except Exception:
@@ -113,6 +136,7 @@ class Grading:
             raise
         finally:
             self.holding.drop(held)
+        counting.written(held, finished, began)
         return kept + before.result()
 
     def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
@@ -136,6 +160,7 @@ class Grading:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
+                back = jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
+            counted().lose(reason(why)["code"], len(back))
         except DatabaseAway:
             log.warning("%d jobs could not be handed back; the sweep takes them when their lease ends", len(held))

@@ -18,6 +18,7 @@ from broker.sweep import LOST
 from db import calibrations, jobs, window
 from db.errors import GradelineError
 from db.session import Database
+from worker import metrics
 from worker.reasons import OUT_OF_MEMORY, STOPPED, reason
 from worker.settings import WorkerSettings
 
@@ -85,10 +86,11 @@ class Losses:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
+                back = jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
                 if not counted:
                     calibrations.release(session, self.name)
                 window.put_back(session, ids)  # what it was sent and had not begun
+            metrics.counted().lose(why["code"], len(back))
         except GradelineError:
             log.warning("the database is away; these jobs return when their leases end")
         finally:
