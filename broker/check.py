@@ -116,9 +116,12 @@ def _denied(client: redis.Redis, key: str) -> Iterator[str]:
             yield f"{error} ({channel})"
 
 
-def tell(settings: BrokerSettings) -> bool:
+SERVERS = {"database": database, "redis": broker}
+
+
+def tell(settings: BrokerSettings, only: str | None = None) -> bool:
     """Logs what is wrong; whether nothing is."""
-    wrong = [each for each in (database(settings), broker(settings)) if each]
+    wrong = [said for name, look in SERVERS.items() if only in (None, name) and (said := look(settings))]
     for each in wrong:
         log.error("%s", each)
     return not wrong
@@ -128,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m broker.check", description=__doc__)
     parser.add_argument("--acl", metavar="USER", help="print the line that makes a user of Redis or Valkey")
     parser.add_argument("--grants", metavar="USER", help="print the statements that let a user of PostgreSQL in")
+    parser.add_argument("--only", choices=SERVERS, help="look at one of the two")
     told = parser.parse_args()
     if told.acl or told.grants:
         sys.stdout.write("\n".join([acl(told.acl)] * bool(told.acl) + [grants(told.grants)] * bool(told.grants)) + "\n")
@@ -137,7 +141,7 @@ def main() -> None:
         settings = BrokerSettings()
     except ValidationError as error:
         sys.exit(str(error))
-    sys.exit(0 if tell(settings) else 1)
+    sys.exit(0 if tell(settings, told.only) else 1)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,22 +17,43 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from rich.console import Console
+from rich.table import Table
 
 from db.migrate import write_admin_key
 from db.session import Database
 from db.settings import DatabaseSettings
+from gradeline.client import Client
 from gradeline.stack import postgres, valkey
 from gradeline.stack.home import Home, free_port
+from tests.storm.hosts import NEAR_IP, ROOT, Hosts, in_host, missing
+from tests.tls import make_certificates
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180.0
 MODEL = "two-machines"
-NEAR_IP, FAR_IP = "10.79.83.1", "10.79.83.2"
 # Each worker grades about 20 texts a second, so that a batch lasts longer than a cut.
 SLOW = {"GRADELINE_ENGINE": "fake", "GRADELINE_FAKE_MS": "50"}
+
+# Of a batch: how many are graded, by far workers too, and ended; the seconds from a moment to the first end after it on a far
+# worker, and to the last of all.
+JOBS = """
+SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state = 'succeeded' AND worker LIKE 'far%%'),
+       count(finished_at),
+       extract(epoch FROM min(finished_at) FILTER (WHERE worker LIKE 'far%%' AND finished_at > %(since)s) - %(since)s),
+       extract(epoch FROM max(finished_at) - %(since)s)
+FROM job WHERE batch_id = %(batch)s
+"""
+# Of its attempts: those that were lost or handed back, and those that succeeded beyond one a job.
+ATTEMPTS = """
+SELECT count(*) FILTER (WHERE a.outcome NOT IN ('succeeded', 'running')),
+       count(*) FILTER (WHERE a.outcome = 'succeeded') - count(DISTINCT a.job_id) FILTER (WHERE a.outcome = 'succeeded')
+FROM attempt a JOIN job j ON j.id = a.job_id WHERE j.batch_id = %(batch)s
+"""
 
 
 @dataclass(frozen=True)
@@ -48,20 +68,8 @@ class Figures:
     lost_attempts: int
     far_before: int
     far_after: int
-    far_again_s: float
+    far_again_s: float | None
     done_s: float
-
-
-def missing() -> str | None:
-    """Why it can't be done here; None: it can."""
-    if os.getuid() != 0:
-        return "network namespaces need root"
-    for program in ("ip", "nft"):
-        if shutil.which(program) is None:
-            return f"there is no `{program}` here"
-    done = subprocess.run(["ip", "netns", "add", name := f"probe{os.getpid()}"], capture_output=True, check=False)
-    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
-    return None if done.returncode == 0 else "this system allows no network namespaces"
 
 
 def await_true(what: str, true: Callable[[], object], seconds: float = PATIENCE_S) -> None:
@@ -72,84 +80,10 @@ def await_true(what: str, true: Callable[[], object], seconds: float = PATIENCE_
         time.sleep(0.1)
 
 
-class Hosts:
-    """Two namespaces and a cable; what runs in them ends with them."""
-
-    def __init__(self, logs: Path) -> None:
-        self.names = {"near": f"gl{os.getpid()}a", "far": f"gl{os.getpid()}b"}
-        self.logs, self.running = logs, list[subprocess.Popen[bytes]]()
-        ends = {"near": f"gv{os.getpid()}a", "far": f"gv{os.getpid()}b"}
-        for name in self.names.values():
-            _ip("netns", "add", name)
-        near, far = self.names.values()
-        _ip("link", "add", ends["near"], "netns", near, "type", "veth", "peer", "name", ends["far"], "netns", far)
-        self.ends = ends
-        for host, address in (("near", NEAR_IP), ("far", FAR_IP)):
-            _ip("-n", self.names[host], "addr", "add", f"{address}/24", "dev", ends[host])
-            _ip("-n", self.names[host], "link", "set", ends[host], "up")
-            _ip("-n", self.names[host], "link", "set", "lo", "up")
-
-    def run(self, host: str, command: Sequence[str], log: str, environment: dict[str, str]) -> None:
-        # `ip netns exec` becomes the program: what is stopped is the program itself.
-        with (self.logs / f"{log}.log").open("ab") as out:
-            inside = ["ip", "netns", "exec", self.names[host], *command]
-            self.running.append(subprocess.Popen(inside, stdout=out, stderr=out, cwd=ROOT, env=environment))
-
-    @contextmanager
-    def cut(self, how: str) -> Iterator[None]:
-        near, end = self.names["near"], self.ends["near"]
-        rules = "add table inet cut; add chain inet cut i { type filter hook input priority 0; };"
-        rules += f"add rule inet cut i iifname {end} drop"
-        begin, finish = {
-            "down": (["ip", "-n", near, "link", "set", end, "down"], ["ip", "-n", near, "link", "set", end, "up"]),
-            "silent": (
-                ["ip", "netns", "exec", near, "nft", rules],
-                ["ip", "netns", "exec", near, "nft", "delete table inet cut"],
-            ),
-        }[how]
-        subprocess.run(begin, check=True, timeout=30)
-        try:
-            yield
-        finally:
-            subprocess.run(finish, check=True, timeout=30)
-
-    def close(self) -> None:
-        for process in reversed(self.running):
-            # PostgreSQL's quick way out. A worker that can't reach its servers would wait for them.
-            process.send_signal(2) if process is self.running[0] else process.kill()
-            process.wait(30)
-        for name in self.names.values():
-            _ip("netns", "del", name)
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=30)
-
-
-@contextmanager
-def in_host(name: str) -> Iterator[None]:
-    """Moves this thread into a namespace: sockets that it makes are of that host."""
-    with open("/proc/self/ns/net") as own, open(f"/run/netns/{name}") as other:  # noqa: PTH123 - descriptors are needed
-        _setns(other.fileno())
-        try:
-            yield
-        finally:
-            _setns(own.fileno())
-
-
-def _setns(descriptor: int) -> None:
-    import ctypes
-
-    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000):
-        raise OSError(ctypes.get_errno(), "this thread can't move to another network namespace")
-
-
 class Field:
     """The servers and workers on both hosts, and a way to the database from the near one."""
 
     def __init__(self, folder: Path, far_workers: int = 2) -> None:
-        from tests.tls import make_certificates
-
         self.home = Home(folder.resolve())
         self.home.prepare()
         postgres.make_cluster(self.home)
@@ -211,20 +145,15 @@ class Field:
                 worker = [sys.executable, "-m", "worker", "--name", f"{host}-{n}"]
                 self.hosts.run(host, worker, f"{host}-{n}", self.environment())
         # Rows, not logs: what a worker says of itself has come over the cable.
-        await_true("the workers", lambda: self.one("SELECT count(*) FROM worker") == 1 + far_workers)
+        await_true("the workers", lambda: self.row("SELECT count(*) FROM worker") == (1 + far_workers,))
 
-    def rows(self, statement: str) -> list[tuple[object, ...]]:
+    def row(self, statement: str, **values: object) -> tuple[Any, ...]:
         with in_host(self.hosts.names["near"]):
             with psycopg.connect(self.inside, autocommit=True, connect_timeout=5) as connection:
-                return connection.execute(statement).fetchall()  # type: ignore[arg-type]
-
-    def one(self, statement: str) -> int:
-        return int(self.rows(statement)[0][0])  # type: ignore[call-overload]
+                return connection.execute(statement, values).fetchone() or ()  # type: ignore[arg-type]
 
     def submit(self, count: int) -> str:
         """A batch over HTTP, on the API's own host."""
-        from gradeline.client import Client
-
         with in_host(self.hosts.names["near"]):
             database = Database(DatabaseSettings(database_url=self.inside))
             write_admin_key(database, self.home.key_file)
@@ -236,30 +165,32 @@ class Field:
 
     def round(self, how: str, cut_s: float, jobs: int) -> Figures:
         """One batch, with one cut when a tenth of it is graded."""
-        batch = self.submit(jobs)
-        of = f"batch_id = '{batch}'"
-        done = f"SELECT count(*) FROM job WHERE {of} AND state = 'succeeded'"
-        far = f"SELECT count(*) FROM job WHERE {of} AND state = 'succeeded' AND worker LIKE 'far%'"
-        await_true("a tenth is graded", lambda: self.one(done) >= jobs // 10 and self.one(far) > 0)
+        batch, (began,) = self.submit(jobs), self.row("SELECT now()")
+
+        def now(since: datetime = began) -> tuple[Any, ...]:
+            return self.row(JOBS, batch=batch, since=since)
+
+        await_true("a tenth is graded", lambda: now()[0] >= jobs // 10 and now()[1] > 0)
         with self.hosts.cut(how):
             time.sleep(cut_s)
-            far_before = self.one(far)
-        back = self.one("SELECT extract(epoch FROM now()) * 1000")
-        final = f"SELECT count(*) FROM job WHERE {of} AND finished_at IS NOT NULL"
-        await_true("all is graded", lambda: self.one(final) == jobs)
-        since = f"extract(epoch FROM min(finished_at)) * 1000 - {back}"
-        among = f"FROM job WHERE {of} AND worker LIKE 'far%' AND finished_at > to_timestamp({back} / 1000.0)"
-        again = self.rows(f"SELECT {since} {among}")[0][0]
-        last = self.rows(f"SELECT extract(epoch FROM max(finished_at)) * 1000 - {back} FROM job WHERE {of}")[0][0]
-        attempt = f"FROM attempt JOIN job ON job.id = attempt.job_id WHERE job.{of}"
-        twice = f"SELECT job_id {attempt} AND outcome = 'succeeded' GROUP BY job_id HAVING count(*) > 1"
+            far_before = now()[1]
+        (back,) = self.row("SELECT now()")
+        await_true("all is graded", lambda: now()[2] == jobs)
+        succeeded, far, _, again_s, done_s = now(back)
+        lost, doubled = self.row(ATTEMPTS, batch=batch)
+        far_again_s = round(float(again_s), 1) if again_s is not None else None
         return Figures(
-            how, cut_s, jobs, self.one(done), len(self.rows(twice)),
-            self.one(f"SELECT count(*) {attempt} AND outcome NOT IN ('succeeded', 'running')"),
-            far_before, self.one(far) - far_before,
-            round(float(again) / 1000, 1) if again is not None else float("nan"),  # type: ignore[arg-type]
-            round(float(last) / 1000, 1),  # type: ignore[arg-type]
-        )  # fmt: skip
+            how,
+            cut_s,
+            jobs,
+            succeeded,
+            doubled,
+            lost,
+            far_before,
+            far - far_before,
+            far_again_s,
+            round(float(done_s), 1),
+        )
 
     def close(self) -> None:
         self.hosts.close()
@@ -294,9 +225,6 @@ def main() -> None:
 
 
 def tell(found: Sequence[Figures]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(*(name.replace("_", " ") for name in asdict(found[0])), header_style="bold")
     for each in found:
         table.add_row(*(str(value) for value in asdict(each).values()))
