@@ -52,6 +52,9 @@ ADVICE = (
         "record layer failure",
         "the server has no TLS at this port: use its TLS port, or redis:// where the network is your own",
     ),
+    ("handshake", "TLS could not be agreed on: is this the server's TLS port?"),
+    ("timed out", "no answer came in time: look at the network between, and at its firewalls"),
+    ("timeout", "no answer came in time: look at the network between, and at its firewalls"),
     ("ssl", "TLS could not be agreed on: is this the server's TLS port?"),
     (
         "no pg_hba.conf entry",
@@ -65,8 +68,6 @@ ADVICE = (
     ("name resolution", "there is no host of this name, or no DNS"),
     ("could not translate host name", "there is no host of this name"),
     ("too many", "the server takes no more connections: raise its limit, or lower GRADELINE_DATABASE_POOL"),
-    ("timed out", "no answer came in time: look at the network between, and at its firewalls"),
-    ("timeout", "no answer came in time: look at the network between, and at its firewalls"),
     ("does not exist", "there is no such database or user on this server"),
 )
 

@@ -150,6 +150,7 @@ def _is_asked(connection: Any, record: Any, _: Any) -> None:
 def is_away(error: DBAPIError) -> bool:
     """Whether an error means that the server is gone, rather than that it refused a statement."""
     state = getattr(error.orig, "sqlstate", None)
-    broken = type(error.orig).__name__ in ("OperationalError", "InterfaceError") and (state or "08").startswith("08")
+    # Also of classes below these, such as psycopg's ConnectionTimeout: a link that is cut without a word.
+    broken = isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError) and (state or "08")[:2] == "08"
     # 08: connection exceptions; 57P01-57P03: shutting down or starting up; 53300: no connection left.
     return error.connection_invalidated or broken or state in ("57P01", "57P02", "57P03", "53300")
