@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm heads evaluate attack schema env constraints images-test sbom
+.PHONY: help install run test check bench storm two-machines heads evaluate attack schema env constraints images-test sbom
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## make .venv with everything in it
 
@@ -44,6 +44,9 @@ $(VENV)/.bench: $(VENV)/.installed
 
 storm: install ## break a real stack for some minutes and see that nothing is lost (SEED=1 JOBS=10000 FAULTS=34)
 	$(BIN)/python -m tests.storm --seed $(or $(SEED),1) --jobs $(or $(JOBS),10000) --faults $(or $(FAULTS),34)
+
+two-machines: install ## cut the link between two hosts in mid-batch (needs root, ip and nft; SECONDS_CUT=30)
+	$(BIN)/python -m tests.storm.two_machines --seconds $(or $(SECONDS_CUT),30)
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)

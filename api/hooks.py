@@ -20,10 +20,11 @@ from kombu.exceptions import OperationalError
 
 from api.delivering import Delivering
 from api.settings import ApiSettings
+from broker import check
 from broker.app import make_app, queue_of
 from broker.logs import configure, discreetly
-from broker.traces import make_traces
 from broker.pulse import Pulse
+from broker.traces import make_traces
 from db import deliveries
 from db.deliveries import DUE
 from db.errors import DatabaseAway
@@ -57,9 +58,7 @@ class Courier:
         settings = self._settings
         while not self._stop.is_set():
             try:
-                with psycopg.connect(
-                    self._database.url, autocommit=True, connect_timeout=settings.database_connect_s
-                ) as heard:
+                with self._database.listener() as heard:
                     heard.execute(f"LISTEN {DUE}")
                     while not self._stop.is_set():
                         self.round()
@@ -151,6 +150,7 @@ def register(app: Celery, delivering: Delivering) -> None:
 def main() -> None:
     settings = ApiSettings()
     configure(settings, "gradeline-hooks")
+    check.tell(settings)  # what is away now is waited for all the same
     Hooks(settings).run()
 
 

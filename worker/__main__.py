@@ -17,6 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from celery import Celery, signals
 from celery.worker import state
 
+from broker import check
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
 from broker.logs import configure, discreetly
 from broker.process import die_with_parent, give_way
@@ -141,6 +142,7 @@ def main() -> None:
     name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
     name = name if "@" in name else f"{name}@{socket.gethostname()}"
     configure(settings, "gradeline-worker", worker=name)
+    check.tell(settings)  # what is away now is waited for all the same
     Process(settings, name).run()
 
 
