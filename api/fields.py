@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema
 
 MAX_TEXT = 200_000
 MAX_METADATA_BYTES = 16_384
 MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
+
+
+@dataclass(frozen=True)
+class Checked(AfterValidator):
+    """A check by a function, and what the document says of it: a pattern, unless there is one already."""
+
+    pattern: str = ""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"pattern": self.pattern, **handler(core)}
 
 
 def clean(value: str) -> str:
@@ -46,19 +58,23 @@ def short_url(value: str) -> str:
     return value
 
 
-Clean = AfterValidator(clean)
+Clean = Checked(clean, r"^[^\x00]*$")
+NotBlank = Checked(not_blank, r"^[^\x00]*[^\s\x00][^\x00]*$")
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255), Clean]
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_TEXT),
+    NotBlank,
     Clean,
-    AfterValidator(not_blank),
     Field(
         description="the submission, 1 to 200,000 characters", examples=["Phones should stay in the bag, because ..."]
     ),
 ]
 CallbackUrl = Annotated[
-    str, StringConstraints(max_length=MAX_URL_BYTES, pattern=r"^https?://[^\s/]+"), Clean, AfterValidator(short_url)
+    str,
+    StringConstraints(max_length=MAX_URL_BYTES, pattern=r"^https?://[^\s/\x00][^\x00]*$"),
+    Clean,
+    AfterValidator(short_url),
 ]
 AssignmentPrompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
 Device = Literal["any", "cpu", "gpu"]

@@ -15,6 +15,13 @@ from api.idempotency import digest_of_kind
 from api.spool import hash_file
 from db.upload import KINDS
 
+# What a file without a kind in its name may say that it is.
+TYPES = {
+    "text/plain": "txt",
+    "text/markdown": "md",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/pdf": "pdf",
+}
 TAKEN = ", ".join(f".{kind}" for kind in KINDS)
 LONGEST_NAME = 255
 
@@ -39,9 +46,12 @@ def form_fingerprint() -> bytes:
     return digest.digest()
 
 
-def kind_of(name: str) -> str | None:
-    """The kind that a file's name says it is; None for one that is not taken. What it really is, its reader sees."""
-    kind = name.rpartition(".")[2].lower() if "." in name else ""
+def kind_of(name: str, content_type: str = "") -> str | None:
+    """The kind that a file's name says it is, or its type where the name has no ending; None for one that is not taken.
+
+    What it really is, its reader sees.
+    """
+    kind = name.rpartition(".")[2].lower() if "." in name else TYPES.get(content_type)
     return kind if kind in KINDS else None
 
 

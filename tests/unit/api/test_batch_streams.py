@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
 
 from api.app import create_app
 from api.settings import ApiSettings
@@ -240,6 +241,13 @@ def test_a_file_of_a_zip_that_is_too_long_is_refused_alone(api):
     batch = send_zip(api, {"long.txt": b"a" * (10 * 2**20 + 1), "good.txt": b"Text."}).json
     assert (batch["counts"]["total"], batch["rejected"][0]["problem"]["errors"][0]["loc"]) == (1, ["long.txt"])
     assert "longer than 10,485,760 bytes" in batch["rejected"][0]["problem"]["detail"]
+
+
+def test_a_zip_without_an_ending_is_one_when_its_part_says_so(api):
+    content = zipped({"a.txt": b"One text."})
+    for kind, status in (("application/zip", 202), ("text/plain", 415)):
+        part = FileStorage(io.BytesIO(content), filename="class", content_type=kind)
+        assert send_form(api, "/v1/batches", {"file": part}).status_code == status
 
 
 def test_only_one_zip_is_taken(api):
