@@ -40,8 +40,8 @@ def _lines() -> Response:
 def _zip() -> Response:
     upload, limits = the_file(), services().settings
     name = (upload.filename or "").lower()
-    # As with single files: the name's ending says it, or the type where there is none.
-    if not name.endswith(".zip") and ("." in name or upload.mimetype != "application/zip"):
+    # As with single files: the name's ending says it, or else the type.
+    if not name.endswith(".zip") and upload.mimetype != "application/zip":
         raise UnsupportedMediaType("Send the files of a batch as one .zip.")
     settings = _settings()
     file: BinaryIO = upload.stream  # type: ignore[assignment]  # werkzeug says IO[bytes]

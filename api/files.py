@@ -15,7 +15,7 @@ from api.idempotency import digest_of_kind
 from api.spool import hash_file
 from db.upload import KINDS
 
-# What a file without a kind in its name may say that it is.
+# What a file whose name ends in no such kind may say that it is.
 TYPES = {
     "text/plain": "txt",
     "text/markdown": "md",
@@ -47,12 +47,12 @@ def form_fingerprint() -> bytes:
 
 
 def kind_of(name: str, content_type: str = "") -> str | None:
-    """The kind that a file's name says it is, or its type where the name has no ending; None for one that is not taken.
+    """The kind that a file's name says it is, or else its type; None for one that is not taken.
 
     What it really is, its reader sees.
     """
-    kind = name.rpartition(".")[2].lower() if "." in name else TYPES.get(content_type)
-    return kind if kind in KINDS else None
+    kind = name.rpartition(".")[2].lower() if "." in name else ""
+    return kind if kind in KINDS else TYPES.get(content_type)
 
 
 def clean_name(name: str) -> str:

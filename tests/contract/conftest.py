@@ -32,11 +32,12 @@ class Served:
         return self("GET", "/openapi.json").raise_for_status().json()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     line = Line(Home(Path(tmp_path_factory.mktemp("contract")).resolve()))
     try:
-        line.worker(MODEL, fake_faults="false")
+        # It takes its time, so that some jobs wait and can be cancelled.
+        line.worker(MODEL, fake_faults="false", fake_chunk_ms=200)
         # Nobody counts requests, and nobody waits for long: this is about what each one is answered with.
         with line.api(MODEL, wait_max_s=2, rate_read=0, rate_submit=0) as client:
             yield Served(client.url, line.home.key_file.read_text().strip())

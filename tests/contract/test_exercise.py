@@ -66,12 +66,12 @@ def serving(answer: Callable[[dict[str, Any]], Any]) -> Iterator[str]:
 
 ANSWERS = {
     "as it says": (made, set()),
-    "a status that it does not name": (lambda body: (made(body)[0], 200), {"status_code_conformance"}),
-    "a failure": (lambda body: ("", 500), {"not_a_server_error", "status_code_conformance"}),
-    "another type": (lambda body: ({"id": "1"}, 201), {"response_schema_conformance"}),
-    "another kind": (lambda body: Response("1", 201, mimetype="text/html"), {"content_type_conformance"}),
-    "a reason that no schema can say": (lambda body: refused("There is no rubric 'x'.".lower()), set()),
-    "a reason that nobody knows": (lambda body: refused("I don't like it."), {"positive_data_acceptance"}),
+    "a status that it does not name": (lambda _: ({"id": 1}, 200), {"status_code_conformance"}),
+    "a failure": (lambda _: ("", 500), {"not_a_server_error", "status_code_conformance"}),
+    "another type": (lambda _: ({"id": "1"}, 201), {"response_schema_conformance"}),
+    "another kind": (lambda _: Response("1", 201, mimetype="text/html"), {"content_type_conformance"}),
+    "a reason that no schema can say": (lambda _: refused("there is no rubric 'x'"), set()),
+    "a reason that nobody knows": (lambda _: refused("I don't like it."), {"positive_data_acceptance"}),
 }
 
 
