@@ -15,8 +15,6 @@ from typing import Any
 from flask import Flask, Response
 from gunicorn.workers.gthread import ThreadWorker
 
-from api.unread import refuse
-
 # Where gunicorn puts the connection of a request.
 SOCKET = "gunicorn.socket"
 
@@ -47,7 +45,7 @@ def _head(response: Response) -> bytes:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's threads, which let go of connections that were handed over, refuse with problems, and end the streams."""
+    """Gunicorn's threads, which let go of connections that were handed over and end the streams when they stop."""
 
     wsgi: Flask
 
@@ -56,12 +54,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             return bool(super().handle_request(req, conn))
         except HandedOver:
             return False
-
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        if refuse(client, exc):
-            self.log.info("a request that can't be read: %s", type(exc).__name__)
-        else:
-            super().handle_error(req, client, addr, exc)
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
         if conn.sock.fileno() >= 0:

@@ -9,6 +9,7 @@ import struct
 import uuid
 import zipfile
 
+import httpx
 import pytest
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
@@ -110,6 +111,14 @@ def test_what_can_not_be_a_batch_is_refused_and_nothing_is_stored(api, database,
     answer = send(api, kind, body)
     assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
     assert stored(database) == before
+
+
+def test_a_prompt_of_the_query_may_be_long(serve, make_key):
+    headers = {"Authorization": f"Bearer {make_key()}", "Content-Type": NDJSON}
+    with httpx.Client(base_url=serve().url, headers=headers, timeout=60) as http:
+        for long, status in ((4000, 202), (4001, 422)):
+            asked = http.post("/v1/batches", params={"prompt": "a" * long}, content=lines({"text": "A text."}))
+            assert asked.status_code == status, asked.text
 
 
 @pytest.mark.parametrize(
