@@ -57,8 +57,7 @@ def submit_batch(body: NewBatchBody) -> Response:
 
     With an `Idempotency-Key` it can be sent again: the same request answers with the same batch.
     """
-    beside = query_settings()
-    body = body.model_copy(update={n: getattr(beside, n) for n in beside.model_fields_set - body.model_fields_set})
+    body = with_query(body)
     good, rejected = sift(body.items, body.prompt, services().settings.max_batch_items)
     return hand_in(body, good, rejected)
 
@@ -66,6 +65,12 @@ def submit_batch(body: NewBatchBody) -> Response:
 def query_settings() -> QuerySettings:
     """The settings in the query string."""
     return read_fields(QuerySettings, request.args.to_dict())
+
+
+def with_query(body: NewBatchBody) -> NewBatchBody:
+    """A body of JSON with the settings of the query string that it does not say itself."""
+    beside = query_settings()
+    return body.model_copy(update={n: getattr(beside, n) for n in beside.model_fields_set - body.model_fields_set})
 
 
 def hand_in(

@@ -40,6 +40,7 @@ BEYOND_A_SCHEMA = re.compile(
             "it can't have a baseline",
             # length in bytes, also of an object
             "metadata is longer than 16 KiB",
+            "metadata is nested more than",
             "the address is longer than 2,000 bytes",
             "a NUL character is not allowed",  # inside metadata
             # what a file or a line holds
