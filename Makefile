@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm two-machines heads evaluate attack schema env constraints images-test sbom
+.PHONY: help install run test check bench storm two-machines heads evaluate attack schema env constraints contract openapi images-test sbom
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ evaluate: install ## one table of what the heads reach on essays they have not s
 
 attack: install ## what cheating changes, and what notices it
 	$(BIN)/python -m heads.attack --data $(DATA)
+
+contract: install ## everything that schemathesis knows to ask of the API (EXAMPLES=200 made-up requests an operation)
+	CONTRACT_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q --timeout=0 -s tests/contract/test_contract.py
+
+openapi: install ## write the API's document into docs/openapi.json, and say what has changed
+	$(BIN)/python -m docs.write_openapi
 
 schema: install ## draw the database's schema into docs/schema.md
 	$(BIN)/python docs/draw_schema.py

@@ -17,6 +17,7 @@ from broker.process import die_with_parent
 from db.logs import configure
 
 GRACE_S = 10
+LONGEST_LINE = 8190
 # Files of a process beside its streams: gunicorn's connections, the database's, logs.
 FILES = 1500
 
@@ -38,6 +39,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "timeout": max(60, int(self.settings.wait_max_s) + 30),
             "graceful_timeout": GRACE_S,
             "keepalive": 15,
+            # The settings of a batch may stand in its address; this is the most that gunicorn can be told.
+            "limit_request_line": LONGEST_LINE,
             "accesslog": None,  # api.requests writes the line, without query strings
             "logger_class": ServerLog,
             "loglevel": self.settings.log_level.lower(),

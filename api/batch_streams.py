@@ -9,7 +9,7 @@ from flask import Response, request
 from api.batch_bodies import STREAMED, BatchSettings
 from api.batch_readers import read_csv, read_ndjson
 from api.batch_rows import ReadRows
-from api.batches import hand_in
+from api.batches import hand_in, query_settings
 from api.batches import routes as routes
 from api.errors import UnsupportedMediaType
 from api.files import form_fingerprint, the_file
@@ -39,7 +39,9 @@ def _lines() -> Response:
 
 def _zip() -> Response:
     upload, limits = the_file(), services().settings
-    if not (upload.filename or "").lower().endswith(".zip"):
+    name = (upload.filename or "").lower()
+    # As with single files: the name's ending says it, or else the type.
+    if not name.endswith(".zip") and upload.mimetype != "application/zip":
         raise UnsupportedMediaType("Send the files of a batch as one .zip.")
     settings = _settings()
     file: BinaryIO = upload.stream  # type: ignore[assignment]  # werkzeug says IO[bytes]
@@ -49,5 +51,7 @@ def _zip() -> Response:
 
 
 def _settings() -> BatchSettings:
-    given = {**request.args.to_dict(), **(request.form.to_dict() if request.mimetype == FORM else {})}
-    return read_fields(BatchSettings, given)
+    settings = query_settings()
+    if request.mimetype == FORM:
+        return read_fields(BatchSettings, {**request.args.to_dict(), **request.form.to_dict()})
+    return settings

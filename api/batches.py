@@ -20,10 +20,12 @@ from api.batch_bodies import (
     BatchQuery,
     BatchSettings,
     NewBatchBody,
+    QuerySettings,
     SubmittedBatch,
 )
 from api.batch_rows import sift
 from api.errors import InvalidRequest
+from api.form_fields import read_fields
 from api.idempotency import Once
 from api.jobs import KEY, SUBMIT_WRONG, WRONG, answer, job_rubric, offered_model, read_id, services
 from api.problems import Problem
@@ -47,16 +49,29 @@ def submit_batch(body: NewBatchBody) -> Response:
     counted from 1, each with its problem. Batches run as bulk, behind single jobs.
 
     As `application/json`; as `application/x-ndjson`, an item a line; as `text/csv` with the columns `text`, `external_id` and
-    `prompt` (others become metadata), both with the settings in the query string; or as `multipart/form-data` with a `.zip`
+    `prompt` (others become metadata); or as `multipart/form-data` with a `.zip`
     of .txt, .md, .docx and .pdf files in `file`, and the settings beside it. A file's name is its `external_id`.
+    The settings may stand in the query string; those in a body come first.
 
     With `"baseline": "auto"` and 20 texts or more, a calibration is first made from the batch's own texts, ungraded as
     they are; it is activated and grades them. If it can't be made, they are graded without, and `baseline` says why.
 
     With an `Idempotency-Key` it can be sent again: the same request answers with the same batch.
     """
+    body = with_query(body)
     good, rejected = sift(body.items, body.prompt, services().settings.max_batch_items)
     return hand_in(body, good, rejected)
+
+
+def query_settings() -> QuerySettings:
+    """The settings in the query string."""
+    return read_fields(QuerySettings, request.args.to_dict())
+
+
+def with_query(body: NewBatchBody) -> NewBatchBody:
+    """A body of JSON with the settings of the query string that it does not say itself."""
+    beside = query_settings()
+    return body.model_copy(update={n: getattr(beside, n) for n in beside.model_fields_set - body.model_fields_set})
 
 
 def hand_in(

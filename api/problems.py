@@ -68,6 +68,17 @@ class Problem(BaseModel):
     request_id: str
 
 
+class PartProblem(BaseModel):
+    """Why one part of a request, such as a row, was not taken."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError]
+
+
 def problem(
     code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None,
     retry_after: int | None = None,
