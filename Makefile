@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm heads evaluate attack schema
+.PHONY: help install run test check bench storm fuzz heads evaluate attack schema
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ $(VENV)/.bench: $(VENV)/.installed
 
 storm: install ## break a real stack for some minutes and see that nothing is lost (SEED=1 JOBS=10000 FAULTS=34)
 	$(BIN)/python -m tests.storm --seed $(or $(SEED),1) --jobs $(or $(JOBS),10000) --faults $(or $(FAULTS),34)
+
+fuzz: install ## send 100,000 requests that nobody would send on purpose, and broken HTTP (N=100000 SEED=1)
+	$(BIN)/python -m tests.fuzz --requests $(or $(N),100000) --seed $(or $(SEED),1)
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)

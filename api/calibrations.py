@@ -111,7 +111,8 @@ def activate(path: CalibrationPath, query: ForceQuery) -> Response:
     back, activate an earlier one.
     """
     caller = allow("submit")
-    forced = query.force or bool((request.get_json(silent=True) or {}).get("force"))
+    body = request.get_json(silent=True)
+    forced = query.force or (isinstance(body, dict) and bool(body.get("force")))
     with services().database.session() as session:
         rubric, found = _found(session, caller.tenant_id, path)
         card = found.card or {}

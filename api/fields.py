@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 MAX_TEXT = 200_000
 MAX_METADATA_BYTES = 16_384
+MAX_METADATA_DEPTH = 64  # what writes answers gives up at 255
 MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
 
 
@@ -30,7 +31,9 @@ def not_blank(value: str) -> str:
 
 
 def small(value: dict[str, Any]) -> dict[str, Any]:
-    """Metadata that PostgreSQL can hold, up to 16 KiB as JSON."""
+    """Metadata that PostgreSQL can hold and an answer can show, up to 16 KiB as JSON."""
+    if _is_deeper(value, MAX_METADATA_DEPTH):
+        raise ValueError(f"metadata is nested more than {MAX_METADATA_DEPTH} deep")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
         raise ValueError("metadata is longer than 16 KiB")
@@ -38,6 +41,11 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
     if "\\u0000" in text:
         raise ValueError("a NUL character is not allowed")
     return value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(depth == 0 or _is_deeper(each, depth - 1) for each in inside)
 
 
 def short_url(value: str) -> str:
