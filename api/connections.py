@@ -31,10 +31,11 @@ class Patient(socket.socket):
     """
 
     until = math.inf
+    answered = False
 
     def expect(self, seconds: float) -> None:
         """A request begins: it has so long to arrive, and a second more for each 10 kB."""
-        self.until = time.monotonic() + seconds
+        self.until, self.answered = time.monotonic() + seconds, False
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Like any socket's. ConnectionResetError when the time is over."""
@@ -53,6 +54,7 @@ class Patient(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Like any socket's. ConnectionResetError when nobody takes it."""
+        self.answered = True
         usual = self.gettimeout()
         self.settimeout(STUCK_S if usual is None else usual)
         try:

@@ -66,6 +66,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         told = Told()
         super().handle_error(req, told, addr, exc)
+        if getattr(client, "answered", False):
+            return  # the app did not need what is broken
         response = no_http(self.wsgi, told.status)
         with contextlib.suppress(OSError):  # it may be gone
             client.sendall(_head(response) + response.get_data())
