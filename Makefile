@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm two-machines heads evaluate attack schema env constraints contract openapi images-test sbom
+.PHONY: help install run test check bench storm two-machines fuzz heads evaluate attack schema env constraints contract openapi images-test sbom
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ storm: install ## break a real stack for some minutes and see that nothing is lo
 
 two-machines: install ## cut the link between two hosts in mid-batch (needs root, ip and nft; SECONDS_CUT=30)
 	$(BIN)/python -m tests.storm.two_machines --seconds $(or $(SECONDS_CUT),30)
+
+fuzz: install ## send 100,000 requests that nobody would send on purpose, and broken HTTP (N=100000 SEED=1)
+	$(BIN)/python -m tests.fuzz --requests $(or $(N),100000) --seed $(or $(SEED),1)
 
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)

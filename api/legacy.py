@@ -102,7 +102,10 @@ def old_health() -> Response:
     except DatabaseAway:
         good = False
     body = {"status": "healthy" if good else "unhealthy", "service": "LLM Rubric Scoring API", "version": "1.0.0"}
-    return answer(body, 200 if good else 503)
+    response = answer(body, 200 if good else 503)
+    if not good:
+        response.headers["Retry-After"] = str(AGAIN_S)
+    return response
 
 
 @routes.get("/rubric-info", responses={200: OldInfo})

@@ -30,6 +30,9 @@ class ApiSettings(BrokerSettings):
     cors_origins: str = Field(
         "", description="web origins whose pages may read answers, by commas; *: any; empty: none"
     )
+    read_s: float = Field(
+        20.0, gt=0, le=3600, description="seconds that a request has to arrive; each 10 kB of it give one more"
+    )
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")
     legacy_open: bool | Literal["loopback"] = Field(

@@ -165,6 +165,15 @@ def test_an_unchanged_job_is_not_sent_again(api):
     assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 200
 
 
+def test_a_job_that_is_not_the_one_that_is_asked_for_is_a_problem(api):
+    job = api("POST", "/v1/jobs", json={"text": "a"}).json["id"]
+    answer = api("GET", f"/v1/jobs/{job}", headers={"If-Match": '"another"'})
+    assert (answer.status_code, answer.mimetype) == (412, "application/problem+json")
+    assert answer.json["code"] == "precondition_failed"
+    tag = api("GET", f"/v1/jobs/{job}").headers["ETag"]
+    assert api("GET", f"/v1/jobs/{job}", headers={"If-Match": tag}).json["id"] == job
+
+
 def test_who_prefers_to_wait_gets_the_finished_job(api, database):
     job = uuid.UUID(api("POST", "/v1/jobs", json={"text": "a"}).json["id"])
 
