@@ -16,6 +16,7 @@ from api import (
     document,
     events,
     file_jobs,
+    http_metrics,
     legacy,
     metrics,
     problems,
@@ -71,6 +72,7 @@ def create_app(settings: ApiSettings, traces: Traces | None = None) -> Flask:
         Streams(database, wakeup, settings),
         traces,
     )
+    metrics.install(app, http_metrics.install(app))
     requests.install(app)
     problems.install(app)
     auth.install(app)

@@ -20,8 +20,8 @@ from db.tenant import Caller, find_caller
 REMEMBER_S = 3.0
 REMEMBERED = 1000
 OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs", "/health", "/rubric-info")
-# It decides by itself (`api/legacy.py`).
-BY_ITSELF = ("/llm/rubric-score",)
+# They decide by themselves (`api/legacy.py`, `api/metrics.py`).
+BY_ITSELF = ("/llm/rubric-score", "/metrics")
 
 
 class Keys:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, current_app, request
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
 from api.auth import allow
-from api.errors import InvalidRequest
+from api.errors import InvalidRequest, PreconditionFailed
 from api.idempotency import Once
 from api.problems import Problem
 from api.requests import json_object, origin
@@ -214,6 +215,8 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
         response.headers["Retry-After"] = "1"
     if request.method != "POST":
         response.make_conditional(request)
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            raise PreconditionFailed("The job is not the one that If-Match names.")
     return response
 
 

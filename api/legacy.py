@@ -7,7 +7,7 @@ read `error` and `status`, not problems.
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Response, json, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -18,7 +18,7 @@ from werkzeug.exceptions import BadRequest
 
 from api.auth import allow
 from api.errors import Malformed
-from api.fields import clean
+from api.fields import NotBlank, clean
 from api.jobs import answer, await_end, offered_model, services
 from api.legacy_texts import rubric_info
 from api.problems import problem
@@ -53,7 +53,7 @@ class OldScores(BaseModel):
 class OldSubmission(BaseModel):
     """What the old clients send."""
 
-    student_submission: str = Field(min_length=1, max_length=MOST, examples=["Phones should stay in the bag."])
+    student_submission: Annotated[str, NotBlank, Field(min_length=1, max_length=MOST)]
 
 
 class OldError(BaseModel):
@@ -102,7 +102,10 @@ def old_health() -> Response:
     except DatabaseAway:
         good = False
     body = {"status": "healthy" if good else "unhealthy", "service": "LLM Rubric Scoring API", "version": "1.0.0"}
-    return answer(body, 200 if good else 503)
+    response = answer(body, 200 if good else 503)
+    if not good:
+        response.headers["Retry-After"] = str(AGAIN_S)
+    return response
 
 
 @routes.get("/rubric-info", responses={200: OldInfo})

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, request
+from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -68,6 +69,17 @@ class Problem(BaseModel):
     request_id: str
 
 
+class PartProblem(BaseModel):
+    """Why one part of a request, such as a row, was not taken."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError]
+
+
 def problem(
     code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None,
     retry_after: int | None = None,
@@ -98,6 +110,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(db.BadCursor, _bad_cursor)
     for kind, code in CODES.items():
         app.register_error_handler(kind, lambda e, code=code: problem(code, _sentence(e)))
+    # Python's decoder of JSON has no other limit.
+    app.register_error_handler(RecursionError, lambda _: problem("malformed", "The body is nested too deeply."))
+    app.register_error_handler(ParseException, lambda _: problem("malformed", "The body is not HTTP that can be read."))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 

@@ -62,19 +62,20 @@ def origin() -> Origin:
     return Origin(g.request_id, g.span.traceparent)
 
 
-def json_object(kinds: str = "application/json") -> None:
-    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise.
-
-    `kinds` are the types that the route takes, for whoever sends another one.
-    """
+def json_object() -> None:
+    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise."""
     if not request.is_json:
-        raise UnsupportedMediaType(f"Send the body as {kinds}.")
+        raise UnsupportedMediaType("Send the body as application/json.")
     try:
         body = request.get_json()  # kept with the request: it is parsed once
     except (BadRequest, RecursionError) as error:
         raise Malformed("The body is not valid JSON.") from error
     if not isinstance(body, dict):
-        raise InvalidRequest("The body must be a JSON object.", [{"loc": [], "msg": "not an object"}])
+        raise not_an_object()
+
+
+def not_an_object() -> InvalidRequest:
+    return InvalidRequest("The body must be a JSON object.", [{"loc": [], "msg": "not an object"}])
 
 
 def finish(response: Response) -> Response:

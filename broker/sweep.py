@@ -25,8 +25,9 @@ LOST = {
 }
 
 
-def sweep(dispatch: Dispatch, patient: bool = False) -> None:
-    """One round. Two sweeps at once do no harm: each row is moved by one of them. Raises DatabaseAway.
+def sweep(dispatch: Dispatch, patient: bool = False) -> int:
+    """One round; returns how many jobs were taken back. Two sweeps at once do no harm: each row is moved by one of them.
+    Raises DatabaseAway.
 
     A patient one leaves jobs whose leases have ended: nobody could renew them for a while.
     """
@@ -46,6 +47,7 @@ def sweep(dispatch: Dispatch, patient: bool = False) -> None:
     except OperationalError as error:
         log.warning("the broker is away, work waits in the database: %s", error)
     forget(dispatch)
+    return len(back)
 
 
 def forget(dispatch: Dispatch) -> None:

@@ -44,6 +44,8 @@ class Job(Base):
         Index("ix_job_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
         Index("ix_job_failed", "tenant_id", "id", postgresql_where=text("state = 'failed'")),
         Index("ix_job_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        # How the scores of a rubric spread is looked at every minute (db/scores.py).
+        Index("ix_job_rubric_id_finished_at", "rubric_id", "finished_at", postgresql_where=text("state = 'succeeded'")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))

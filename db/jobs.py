@@ -84,6 +84,7 @@ class Claimed:
     traceparent: str | None = None
     upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
     kind: str | None = None  # of that file
+    queue_ms: float = 0.0  # it has waited so long
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ SELECT c.id, c.attempt, c.batch_id, c.request_id, c.traceparent, c.allow_degrade
     coalesce(s.prompt, r.prompt) AS prompt, r.id AS rubric_id,
     CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
     k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known, u.submission_id AS upload_id,
-    u.kind
+    u.kind, CAST({QUEUE_MS.format(job="c")} AS float8) AS queue_ms
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
 LEFT JOIN calibration k ON k.rubric_id = r.id AND k.active
 LEFT JOIN upload u ON u.submission_id = s.id

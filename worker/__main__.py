@@ -17,14 +17,17 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from celery import Celery, signals
 from celery.worker import state
 
+from broker import check
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
 from broker.logs import configure, discreetly
 from broker.process import die_with_parent, give_way
+from broker.pulse import Pulse
 from broker.queues import consumed_by
 from db.logs import about
 from db.session import Database
-from worker.child import Child
+from worker.child import CHILD, Child
 from worker.losses import Losses
+from worker.metrics import serve
 from worker.settings import WorkerSettings
 from worker.watchdog import Watchdog
 
@@ -34,6 +37,7 @@ class Process:
 
     def __init__(self, settings: WorkerSettings, name: str) -> None:
         self.settings, self.name, self.pid = settings, name, os.getpid()
+        serve(settings)  # before anything is counted
         self.app = make_app(settings)
         self.child: Child | None = None
         self.losses = Losses(Database(settings), settings, name)
@@ -41,12 +45,15 @@ class Process:
             consumed_by(settings.own_model, settings.lane_device), settings.deaf_s,
             lambda queue: count_messages(self.app, queue), lambda: bool(state.reserved_requests),
         )  # fmt: skip
+        self.pulse = Pulse(settings.heartbeat_file, settings.live_s)
+        self.of_child = Pulse(settings.heartbeat_file, settings.live_s, CHILD)
         self.app.conf.worker_max_memory_per_child = settings.child_memory_mb * 1024 or None
         listen(self.app, settings, settings.lane_device)
         register(self.app, self)
         signals.worker_process_init.connect(self.begin, weak=False)
         signals.worker_process_shutdown.connect(self.end, weak=False)
         signals.worker_ready.connect(self.ready, weak=False)
+        signals.heartbeat_sent.connect(self.beat, weak=False)
         signals.task_received.connect(self.received, weak=False)
         signals.task_failure.connect(self.failed, weak=False)
         signals.worker_shutting_down.connect(self.hurry, weak=False)
@@ -67,6 +74,11 @@ class Process:
 
     def ready(self, **_: Any) -> None:
         self.watchdog.start()
+
+    def beat(self, **_: Any) -> None:
+        """Every two seconds while the parent's loop turns and its broker is there; the children speak for the rest."""
+        if self.of_child.holds():
+            self.pulse.beat()
 
     def received(self, **_: Any) -> None:
         self.watchdog.heard()
@@ -130,6 +142,7 @@ def main() -> None:
     name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
     name = name if "@" in name else f"{name}@{socket.gethostname()}"
     configure(settings, "gradeline-worker", worker=name)
+    check.tell(settings)  # what is away now is waited for all the same
     Process(settings, name).run()
 
 

@@ -16,6 +16,7 @@ from celery import Celery
 from threadpoolctl import threadpool_limits
 
 from broker.dispatch import Dispatch, Dispatcher
+from broker.pulse import Pulse
 from broker.queues import consumed_by
 from broker.settings import EMBEDDED_MODEL
 from broker.traces import make_traces
@@ -32,6 +33,8 @@ from worker.settings import WorkerSettings
 from worker.taught_heads import TaughtHeads
 
 log = logging.getLogger(__name__)
+
+CHILD = "child"  # whose signs of life: any child's
 
 
 class Child:
@@ -52,7 +55,9 @@ class Child:
         self.calibrating = Calibrating(database, marker, settings, name)
         dispatch = Dispatch(database, app, settings, self.traces)
         self.dispatcher = Dispatcher(dispatch)
-        self.heart = Heart(_introduction(settings, name, queues, marker), self.grading, dispatch, self.calibrating)
+        pulse = Pulse(settings.heartbeat_file, settings.live_s, CHILD)
+        said = _introduction(settings, name, queues, marker)
+        self.heart = Heart(said, self.grading, dispatch, self.calibrating, pulse)
         self.mender = Mender(
             lambda: load_marker(settings, name, taught),
             lambda: self.grading.marker,

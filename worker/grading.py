@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from broker.logs import tell_of_back
 from broker.traces import NO_TRACES, Traces
 from db import jobs
 from db.errors import DatabaseAway
@@ -21,10 +20,11 @@ from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.files import Files
 from worker.marking import Marker
+from worker.metrics import counted
 from worker.pace import Pace
 from worker.reasons import NOT_REACHED, counts, reason
 from worker.settings import WorkerSettings
-from worker.telling import Course, tell, trace
+from worker.telling import Course, gave_back, tell, trace
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +76,14 @@ class Grading:
         nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the
         sweep takes them back. `sent` is the span of whoever sent it.
         """
-        began, course = time.perf_counter(), Course(queue, sent, time.time())
+        began, at = time.perf_counter(), time.time()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.statement() as session:
             scorer = marker.scorer(self.settings.reuse)
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
-        course.claimed = time.time()
+        course = Course(queue, sent, at, counted().chunk(queue, held, began), claimed=time.time())
         # Texts first: a file may take long to read.
         parts = [[job for job in held if (job.upload_id is not None) == files] for files in (False, True)]
         left = [part for part in parts if part]
@@ -104,12 +104,15 @@ class Grading:
 
     def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], course: Course) -> Future[int]:
         """The texts of a chunk, or its files: how many results were kept, with those of the part before."""
+        began = time.perf_counter()
         read = self.files.read([job for job in held if job.upload_id is not None])
+        if read.jobs or read.failed:
+            course.counting.files(began)
         finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
         if read.late:
             with self.database.session() as session:
                 back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
-            tell_of_back(back, NOT_REACHED["code"])
+            gave_back(back, NOT_REACHED["code"])
         course.marked = time.time()
         self._await_turn()
         # In this context: its lines say which chunk they are of.
@@ -133,7 +136,7 @@ class Grading:
         self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int],
         course: Course,
     ) -> int:  # fmt: skip
-        course.writing = time.time()
+        began, course.writing = time.perf_counter(), time.time()
         try:
             kept = self.write(marker, finished)
         except Exception:
@@ -141,6 +144,7 @@ class Grading:
             raise
         finally:
             self.holding.drop(held)
+        course.counting.written(held, finished, began)
         course.written = time.time()
         tell(held, finished, kept, course)
         trace(self.traces, self.name, held, finished, kept, course)
@@ -168,6 +172,6 @@ class Grading:
         try:
             with self.database.session() as session:
                 back = jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
-            tell_of_back(back, reason(why)["code"])
+            gave_back(back, reason(why)["code"])
         except DatabaseAway:
             log.warning("%d jobs could not be handed back; the sweep takes them when their lease ends", len(held))

@@ -8,8 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import RowMapping
+
+from broker.logs import tell_of_back
 from broker.traces import Traces, trace_id
 from db.jobs import Claimed, Finished
+from worker.metrics import Chunk, counted
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +25,17 @@ class Course:
     queue: str
     sent: str | None
     began: float
+    counting: Chunk
     claimed: float = 0.0
     marked: float = 0.0
     writing: float = 0.0
     written: float = 0.0
+
+
+def gave_back(back: Sequence[RowMapping], code: str) -> None:
+    """Attempts that ended without a result: a line each, and counted."""
+    tell_of_back(back, code)
+    counted().lose(code, len(back))
 
 
 def ids_of(job: Claimed) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import uuid
 
 import pytest
 from flask import Flask
@@ -12,6 +14,7 @@ from flask import Flask
 from api.app import create_app
 from api.settings import ApiSettings
 from db.logs import Lines
+from db.worker import Beat, beat, leave
 from gradeline.stack.home import free_port
 
 
@@ -32,7 +35,8 @@ def test_errors_in_the_document_are_problems(app: Flask):
     document = app.test_client().get("/openapi.json").json
     responses = document["paths"]["/v1/jobs"]["post"]["responses"]
     assert set(responses) >= {"200", "202", "400", "401", "403", "413", "415", "422"}
-    assert "application/problem+json" in responses["422"]["content"]
+    assert responses["422"] == {"$ref": "#/components/responses/422"}
+    assert set(document["components"]["responses"]["422"]["content"]) == {"application/problem+json"}
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(app: Flask):
@@ -84,6 +88,18 @@ def test_workers_models_and_queues_are_listed_for_a_reader(api):
         assert "items" in api("GET", path).json
     queues = {each["queue"] for each in api("GET", "/v1/queues").json["items"]}
     assert "all-minilm-l6-v2.any.interactive" in queues
+
+
+def test_a_queue_says_how_many_workers_could_take_from_it(api, database):
+    queue, name = "all-minilm-l6-v2.any.interactive", uuid.uuid4().hex
+    said = Beat(name, os.getpid(), "host", [queue], "m", "", "fake", "cpu", 0, [], "h", 1)
+    with database.session() as session:
+        beat(session, said, 60)
+    found = {each["queue"]: each["workers"] for each in api("GET", "/v1/queues").json["items"]}
+    with database.session() as session:
+        leave(session, name, said.pid)
+    assert isinstance(found[queue], int) and found[queue] >= 1
+    assert found["all-minilm-l6-v2.gpu.bulk"] == 0
 
 
 def test_answers_carry_the_headers_of_a_careful_server(api):
