@@ -5,38 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from celery.app.amqp import AMQP
-from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from broker.address import broker_of, transport_of
+from broker.patient import Amqp
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
-from db.advice import advise
 
 GRADE = "worker.grade"
 CALIBRATE = "worker.calibrate"
-# Between two tries to reach a broker that is away.
-AGAIN_S = 2.0
-
-
-class Patient(Connection):
-    """A connection that is tried for every two seconds. Celery's waits grow to half a minute, and go on when the broker is
-    back; no setting of it bounds them. What can be done about it is said."""
-
-    def _ensure_connection(self, errback: Any = None, max_retries: int | None = None, *args: Any, **named: Any) -> Any:
-        def failed(error: Exception, interval: float) -> None:
-            advise("REDIS_URL", error)
-            if errback:
-                errback(error, interval)
-
-        bounds = {"interval_start": AGAIN_S, "interval_step": 0, "interval_max": AGAIN_S}
-        return super()._ensure_connection(failed, max_retries, *args, **{**bounds, **named})  # type: ignore[no-untyped-call]
-
-
-class Amqp(AMQP):  # type: ignore[misc]  # Celery has no types
-    Connection = Patient
 
 
 def transport_options(settings: BrokerSettings) -> dict[str, Any]:

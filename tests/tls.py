@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ssl
 import threading
 from collections.abc import Iterator
@@ -54,18 +53,24 @@ class Front:
         return await asyncio.start_server(self.take, host, port, ssl=None if self.postgres else self.context)
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A peer may go at any moment, and a handshake may fail.
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+        opened = [writer]
+        try:
             if self.postgres:
                 if await reader.readexactly(8) != SSL_REQUEST:
-                    writer.close()
                     return
                 writer.write(b"S")
                 await writer.drain()
                 await writer.start_tls(self.context)
             inside = await asyncio.open_connection("127.0.0.1", self.port)
+            opened.append(inside[1])
             await asyncio.gather(self._pass(reader, inside[1]), self._pass(inside[0], writer))
-        writer.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # A peer may go at any moment, and a handshake may fail. No farewell: an end by TLS would wait for the peer.
+            for each in opened:
+                each.transport.abort()
+        finally:
+            for each in opened:
+                each.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
