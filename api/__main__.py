@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 from typing import Any
 
@@ -11,8 +10,11 @@ from gunicorn.app.base import BaseApplication
 
 from api.app import create_app
 from api.handing_over import Worker
+from api.http_metrics import Places
+from api.server_log import ServerLog
 from api.settings import ApiSettings
 from broker.process import die_with_parent
+from db.logs import configure
 
 GRACE_S = 10
 LONGEST_LINE = 8190
@@ -23,8 +25,8 @@ FILES = 1500
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn, told everything by our settings and nothing by files or arguments."""
 
-    def __init__(self, app: Flask, settings: ApiSettings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(self, app: Flask, settings: ApiSettings, places: Places) -> None:
+        self.app, self.settings, self.places = app, settings, places
         super().__init__()
 
     def load_config(self) -> None:
@@ -40,9 +42,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             # The settings of a batch may stand in its address; this is the most that gunicorn can be told.
             "limit_request_line": LONGEST_LINE,
             "accesslog": None,  # api.requests writes the line, without query strings
-            "errorlog": "-",
+            "logger_class": ServerLog,
             "loglevel": self.settings.log_level.lower(),
             "control_socket_disable": True,
+            "pre_fork": self.places.take,
             # Processes that outlived a killed gunicorn would hold the port against the next one.
             "post_fork": lambda server, _: die_with_parent(server.pid),
         }
@@ -64,9 +67,10 @@ def allow_files(count: int) -> None:
 
 def main() -> None:
     settings = ApiSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-api")
     allow_files(settings.streams + FILES)
-    Server(create_app(settings), settings).run()
+    places = Places()  # before anything is counted
+    Server(create_app(settings), settings, places).run()
 
 
 if __name__ == "__main__":

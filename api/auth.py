@@ -9,6 +9,7 @@ import threading
 import time
 
 from flask import Flask, current_app, g, request
+from structlog.contextvars import bind_contextvars
 
 from api.errors import Forbidden, Unauthorized
 from api.limits import Limits
@@ -19,8 +20,8 @@ from db.tenant import Caller, find_caller
 REMEMBER_S = 3.0
 REMEMBERED = 1000
 OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs", "/health", "/rubric-info")
-# It decides by itself (`api/legacy.py`).
-BY_ITSELF = ("/llm/rubric-score",)
+# They decide by themselves (`api/legacy.py`, `api/metrics.py`).
+BY_ITSELF = ("/llm/rubric-score", "/metrics")
 
 
 class Keys:
@@ -73,6 +74,7 @@ def identify() -> Caller:
         caller = keys.caller(token.strip())
         limits.take(str(caller.key_id))
         g.caller = caller
+        bind_contextvars(tenant=caller.tenant)
     found: Caller = g.caller
     return found
 

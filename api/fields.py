@@ -22,6 +22,7 @@ MAX_TEXT = 200_000
 MAX_METADATA_BYTES = 16_384
 # What is white space to any of Python, ECMAScript and Unicode: they differ in some.
 WHITE = r"\s\x1c-\x1f\x85\ufeff"
+MAX_METADATA_DEPTH = 64  # what writes answers gives up at 255
 MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
 
 
@@ -53,7 +54,9 @@ def not_blank(value: str) -> str:
 
 
 def small(value: dict[str, Any]) -> dict[str, Any]:
-    """Metadata that PostgreSQL can hold, up to 16 KiB as JSON."""
+    """Metadata that PostgreSQL can hold and an answer can show, up to 16 KiB as JSON."""
+    if _is_deeper(value, MAX_METADATA_DEPTH):
+        raise ValueError(f"metadata is nested more than {MAX_METADATA_DEPTH} deep")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
         raise ValueError("metadata is longer than 16 KiB")
@@ -66,6 +69,11 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
 def whole(value: Any) -> Any:
     """A whole number however it is written: to JSON, 2.0 is 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(depth == 0 or _is_deeper(each, depth - 1) for each in inside)
 
 
 def short_url(value: str) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import redis
 from flask import Response, g, request
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from api.errors import RateLimited
 from api.settings import ApiSettings
+from broker.address import client_of
+from db.advice import advice
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,7 @@ class Limits:
     def __init__(self, settings: ApiSettings) -> None:
         self._quotas = {"read": settings.rate_read, "submit": settings.rate_submit}
         self._window_s = settings.rate_window_s
-        self._redis = redis.Redis.from_url(
-            settings.redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = client_of(settings, TIMEOUT_S)
         weakref.finalize(self, self._redis.connection_pool.disconnect)
         self._count = self._redis.register_script(COUNT)
         self._away_until = 0.0
@@ -111,7 +109,7 @@ class Limits:
             taken, left_ms = self._count(keys=[name], args=[self._window_s * 1000, size])
         except (redis.RedisError, OSError) as error:
             self._away_until = time.monotonic() + LEAVE_ALONE_S
-            log.warning("requests are not counted while Valkey is away (%s)", type(error).__name__)
+            log.warning("requests are not counted while Valkey is away: %s", advice("REDIS_URL", error))
             return None
         mine = min(size, quota - (int(taken) - size))
         made = Block(mine, max(0, quota - int(taken)), time.monotonic() + int(left_ms) / 1000)

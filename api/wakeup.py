@@ -82,8 +82,7 @@ class Wakeup:
     def _listen(self) -> None:
         while True:
             try:
-                timeout = self._database.settings.database_connect_s
-                with psycopg.connect(self._database.url, autocommit=True, connect_timeout=timeout) as connection:
+                with self._database.listener() as connection:
                     connection.execute(f"LISTEN {MOVED}")
                     self._tell(list(self._told))
                     while True:

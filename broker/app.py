@@ -5,14 +5,38 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from broker.address import broker_of, transport_of
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
+from db.advice import advise
 
 GRADE = "worker.grade"
 CALIBRATE = "worker.calibrate"
+# Between two tries to reach a broker that is away.
+AGAIN_S = 2.0
+
+
+class Patient(Connection):
+    """A connection that is tried for every two seconds. Celery's waits grow to half a minute, and go on when the broker is
+    back; no setting of it bounds them. What can be done about it is said."""
+
+    def _ensure_connection(self, errback: Any = None, max_retries: int | None = None, *args: Any, **named: Any) -> Any:
+        def failed(error: Exception, interval: float) -> None:
+            advise("REDIS_URL", error)
+            if errback:
+                errback(error, interval)
+
+        bounds = {"interval_start": AGAIN_S, "interval_step": 0, "interval_max": AGAIN_S}
+        return super()._ensure_connection(failed, max_retries, *args, **{**bounds, **named})  # type: ignore[no-untyped-call]
+
+
+class Amqp(AMQP):  # type: ignore[misc]  # Celery has no types
+    Connection = Patient
 
 
 def transport_options(settings: BrokerSettings) -> dict[str, Any]:
@@ -24,21 +48,18 @@ def transport_options(settings: BrokerSettings) -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         # Lists are read in the order in which the worker names its queues: interactive first.
         "queue_order_strategy": "priority",
-        # A Redis that hangs must not hang a request or a worker.
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-        "retry_on_timeout": True,
         # Two stacks may share one Redis.
         "global_keyprefix": "gradeline:",
+        # A Redis that hangs, or a link that was cut, must not hang a request or a worker.
+        **transport_of(settings),
     }
 
 
 def make_app(settings: BrokerSettings) -> Celery:
     """A Celery app for one process. The settings decide where the broker is; nothing else is read from outside."""
-    app = Celery("gradeline", broker=settings.redis_url)
+    app = Celery("gradeline", amqp=Amqp)
     app.conf.update(
+        **broker_of(settings),
         # JSON only: a message can't run code.
         task_serializer="json", accept_content=["json"], result_accept_content=["json"], event_serializer="json",
         # The database is the result.

@@ -19,6 +19,12 @@ def queue_name(model: str, device: str, lane: str) -> str:
     return f"{slug(model)}.{device}.{lane}"
 
 
+def lane_of(queue: str) -> str:
+    """The lane of a queue; of a name that is not ours, bulk."""
+    lane = queue.rpartition(".")[2]
+    return lane if lane in LANES else "bulk"
+
+
 def consumed_by(model: str, device: str) -> list[str]:
     """The queues of a worker (device cpu or gpu), those to be emptied first in front."""
     return [queue_name(model, d, lane) for lane in LANES for d in (device, "any")]

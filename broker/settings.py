@@ -15,6 +15,10 @@ class BrokerSettings(DatabaseSettings):
     """Everything the database layer reads, and how work is sent."""
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
+    redis_master: str = Field("", description="the master that the Sentinels of sentinel:// are asked for")
+    redis_sentinel_password: str = Field("", description="password of those Sentinels; empty: they want none")
+    redis_connect_s: float = Field(2.0, gt=0, le=60, description="seconds to wait for a connection to Redis")
+    redis_timeout_s: float = Field(5.0, gt=0, le=60, description="seconds to wait for an answer of Redis")
     model: str = Field("", description="the encoder: a Hugging Face name or a folder; empty: the one that comes along")
     models: str = Field("", description="models that jobs may name, separated by commas; empty: the one of `model`")
     chunk_first: int = Field(8, ge=1, le=1024, description="jobs a message while nobody knows how long one takes")
@@ -26,7 +30,7 @@ class BrokerSettings(DatabaseSettings):
         1.0, gt=0, le=60, description="seconds of work a message of other lanes: what an interactive job may wait for"
     )
     window_chunks: int = Field(2, ge=1, le=64, description="messages in Redis for each live worker child, a queue")
-    redispatch_s: float = Field(20.0, gt=0, description="seconds after which a message that nobody claimed is lost")
+    redispatch_s: float = Field(12.0, gt=0, description="seconds after which a message that nobody claimed is lost")
     unclaimed_s: float = Field(
         2.0, gt=0, description="the same where the broker holds no more messages of the queue: it has lost them"
     )
@@ -56,7 +60,16 @@ class BrokerSettings(DatabaseSettings):
     retain_results_days: int = Field(
         0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
     )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="a collector of OpenTelemetry traces, such as http://collector:4318; empty: nothing is traced",
+    )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+    heartbeat_file: str = Field(
+        "",
+        description="file whose time of change lies in the future while the process is alive and connected; empty: none",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -7,6 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
+from broker.logs import tell_of_back
 from db import baselines, calibrations, idempotency, jobs, retention
 from db.worker import forget_gone
 
@@ -24,8 +25,9 @@ LOST = {
 }
 
 
-def sweep(dispatch: Dispatch, patient: bool = False) -> None:
-    """One round. Two sweeps at once do no harm: each row is moved by one of them. Raises DatabaseAway.
+def sweep(dispatch: Dispatch, patient: bool = False) -> int:
+    """One round; returns how many jobs were taken back. Two sweeps at once do no harm: each row is moved by one of them.
+    Raises DatabaseAway.
 
     A patient one leaves jobs whose leases have ended: nobody could renew them for a while.
     """
@@ -37,7 +39,7 @@ def sweep(dispatch: Dispatch, patient: bool = False) -> None:
     with dispatch.database.session() as session:
         baselines.settle(session)  # whose worker died between the calibration's end and this
     if back:
-        log.warning("taken back: %d jobs of lost workers", len(back))
+        tell_of_back(back, str(LOST["code"]))
     try:
         if lost := dispatch.forget_lost():
             log.warning("taken back: %d jobs of lost messages", lost)
@@ -45,6 +47,7 @@ def sweep(dispatch: Dispatch, patient: bool = False) -> None:
     except OperationalError as error:
         log.warning("the broker is away, work waits in the database: %s", error)
     forget(dispatch)
+    return len(back)
 
 
 def forget(dispatch: Dispatch) -> None:

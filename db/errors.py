@@ -53,3 +53,7 @@ class KeyMismatch(GradelineError):
 
 class DatabaseAway(GradelineError):
     """Raised when PostgreSQL can't be reached."""
+
+
+class TookTooLong(GradelineError):
+    """Raised when a statement was given up because its time was over."""

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, String, func, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -44,6 +44,8 @@ class Job(Base):
         Index("ix_job_external_id", "tenant_id", "external_id", postgresql_where=text("external_id IS NOT NULL")),
         Index("ix_job_failed", "tenant_id", "id", postgresql_where=text("state = 'failed'")),
         Index("ix_job_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        # How the scores of a rubric spread is looked at every minute (db/scores.py).
+        Index("ix_job_rubric_id_finished_at", "rubric_id", "finished_at", postgresql_where=text("state = 'succeeded'")),
     )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     tenant_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("tenant.id"))
@@ -74,6 +76,9 @@ class Job(Base):
     error: Mapped[dict[str, Any] | None]
     erased_at: Mapped[datetime | None]
     source_id: Mapped[uuid.UUID | None]  # the job that a regrade repeats
+    # Of the request that it came with: whoever runs it logs and traces by these.
+    request_id: Mapped[str | None] = mapped_column(String(100))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class Attempt(Base):

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 import db.tables  # noqa: F401 - a row is flushed in order of its foreign keys, so every table must be known
+from db.advice import advise
 from db.errors import DatabaseAway
 from db.settings import DatabaseSettings
 
@@ -42,21 +43,39 @@ class Database:
             self._engine, self._pid = self._open(), os.getpid()
         return self._engine
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What psycopg is told beside the URL."""
+        told = self.settings
+        options = {
+            "statement_timeout": told.database_statement_ms,
+            "lock_timeout": told.database_statement_ms,
+            # A link that is cut between two statements must not leave its locks behind until the server's kernel notices.
+            "idle_in_transaction_session_timeout": told.database_statement_ms,
+            "timezone": "UTC",
+        }
+        return {
+            "connect_timeout": told.database_connect_s,
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            **silence(told.silence_s),
+        }
+
     def _open(self) -> Engine:
-        options = (
-            f"-c statement_timeout={self.settings.database_statement_ms} "
-            f"-c lock_timeout={self.settings.database_statement_ms} -c timezone=UTC"
-        )
         engine = create_engine(
             make_url(self.settings.database_url).set(drivername="postgresql+psycopg"),
             pool_size=self.settings.database_pool,
             max_overflow=0,
+            hide_parameters=True,  # an error says which statement failed, not on whose text
             pool_timeout=self.settings.database_connect_s,
-            connect_args={"connect_timeout": self.settings.database_connect_s, "options": options},
+            connect_args=self.arguments,
         )
         event.listen(engine, "checkin", _rests)
         event.listen(engine, "checkout", _is_asked)
         return engine
+
+    def listener(self) -> psycopg.Connection[Any]:
+        """A connection of one's own, without a transaction, for LISTEN. psycopg.Error when it can't be had."""
+        return psycopg.connect(self.url, autocommit=True, **self.arguments)
 
     def session(self) -> AbstractContextManager[Session]:
         """One transaction: committed at the end, rolled back by an exception. DatabaseAway when it can't be had."""
@@ -78,6 +97,7 @@ class Database:
             raise DatabaseAway("every connection to the database is busy") from error
         except DBAPIError as error:
             if is_away(error):
+                advise("DATABASE_URL", error)
                 raise DatabaseAway("the database can't be reached") from error
             raise
 
@@ -95,6 +115,18 @@ class Database:
         if self._engine is not None and self._pid == os.getpid():
             self._engine.dispose()
         self._engine = None
+
+
+def silence(seconds: int) -> dict[str, int]:
+    """What libpq is told so that a connection on which nothing comes back for so long ends with an error.
+
+    Keepalives find out while an answer is awaited, the user timeout while something sent is not acknowledged.
+    """
+    every = max(1, seconds // 3)
+    return {
+        "keepalives": 1, "keepalives_idle": every, "keepalives_interval": every, "keepalives_count": 2,
+        "tcp_user_timeout": 1000 * seconds,
+    }  # fmt: skip
 
 
 def _rests(_: Any, record: Any) -> None:
@@ -119,6 +151,7 @@ def _is_asked(connection: Any, record: Any, _: Any) -> None:
 def is_away(error: DBAPIError) -> bool:
     """Whether an error means that the server is gone, rather than that it refused a statement."""
     state = getattr(error.orig, "sqlstate", None)
-    broken = type(error.orig).__name__ in ("OperationalError", "InterfaceError") and (state or "08").startswith("08")
+    # Also of classes below these, such as psycopg's ConnectionTimeout: a link that is cut without a word.
+    broken = isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError) and (state or "08")[:2] == "08"
     # 08: connection exceptions; 57P01-57P03: shutting down or starting up; 53300: no connection left.
     return error.connection_invalidated or broken or state in ("57P01", "57P02", "57P03", "53300")

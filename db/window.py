@@ -21,7 +21,8 @@ INSIDE = text(f"SELECT count(*) FROM job WHERE queue = :queue AND {IN_WINDOW}") 
 
 # Walks the index from one (tenant, share) to the next instead of reading every waiting row: a million waiting jobs of
 # ten batches cost ten look-ups. Within that, the n-th job of each batch comes before the n+1-th of any, and the same
-# between tenants, counting what a tenant already has in the workers' hands.
+# between tenants, counting what a tenant already has in the workers' hands. Of each batch only twice its share of the room is
+# looked at; `more` says that a batch has more than that, of which nobody knows yet whether there is room for it.
 TAKE = text(f"""
 WITH RECURSIVE share AS (
     (SELECT tenant_id, share_id FROM job WHERE queue = :queue AND {WAITING} ORDER BY tenant_id, share_id LIMIT 1)
@@ -29,24 +30,27 @@ WITH RECURSIVE share AS (
     SELECT n.tenant_id, n.share_id FROM share s CROSS JOIN LATERAL (
         SELECT tenant_id, share_id FROM job WHERE queue = :queue AND {WAITING}
             AND (tenant_id, share_id) > (s.tenant_id, s.share_id) ORDER BY tenant_id, share_id LIMIT 1) n
+), shared AS (
+    SELECT tenant_id, share_id, ceil(2.0 * :room / count(*) OVER ()) AS most FROM share
 ), busy AS (
     SELECT tenant_id, count(*) AS n FROM job
     WHERE queue = :queue AND (state = 'running' OR ({IN_WINDOW})) GROUP BY tenant_id
 ), first AS (
-    SELECT j.id, s.tenant_id, row_number() OVER (PARTITION BY s.tenant_id, s.share_id ORDER BY j.id) AS in_share
-    FROM share s CROSS JOIN LATERAL (
+    SELECT j.id, s.tenant_id, s.most, row_number() OVER (PARTITION BY s.tenant_id, s.share_id ORDER BY j.id) AS in_share
+    FROM shared s CROSS JOIN LATERAL (
         SELECT id FROM job WHERE queue = :queue AND {WAITING} AND tenant_id = s.tenant_id AND share_id = s.share_id
-            AND (retry_at IS NULL OR retry_at <= clock_timestamp()) ORDER BY id LIMIT :room) j
+            AND (retry_at IS NULL OR retry_at <= clock_timestamp()) ORDER BY id LIMIT s.most) j
 ), ranked AS (
-    SELECT f.id, row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.in_share, f.id) + coalesce(b.n, 0) AS turn
+    SELECT f.id, f.in_share = f.most AS more,
+        row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.in_share, f.id) + coalesce(b.n, 0) AS turn
     FROM first f LEFT JOIN busy b USING (tenant_id)
 ), taken AS (
-    SELECT id, row_number() OVER (ORDER BY turn, id) AS place FROM ranked ORDER BY turn, id LIMIT :room
+    SELECT id, more, row_number() OVER (ORDER BY turn, id) AS place FROM ranked ORDER BY turn, id LIMIT :room
 ), marked AS (
     UPDATE job SET dispatched_at = clock_timestamp() FROM taken WHERE job.id = taken.id AND state = 'queued'
-    RETURNING job.id, job.losses, taken.place
+    RETURNING job.id, job.losses, taken.more, taken.place
 )
-SELECT id, losses FROM marked ORDER BY place
+SELECT id, losses, more FROM marked ORDER BY place
 """)  # noqa: S608 - constants of this package
 
 PUT_BACK = text(f"UPDATE job SET dispatched_at = NULL WHERE id = ANY(:ids) AND {IN_WINDOW}")  # noqa: S608
@@ -87,7 +91,13 @@ class Taken(NamedTuple):
 
 def take(session: Session, queue: str, room: int) -> list[Taken]:
     """Puts so many waiting jobs of a queue into its window, in the order of fair share, then age."""
-    return [Taken(*row) for row in session.execute(TAKE, {"queue": queue, "room": room})] if room else []
+    taken: list[Taken] = []
+    while len(taken) < room:
+        rows = session.execute(TAKE, {"queue": queue, "room": room - len(taken)}).all()
+        taken += [Taken(row.id, row.losses) for row in rows]
+        if not any(row.more for row in rows):
+            break
+    return taken
 
 
 def put_back(session: Session, ids: Sequence[uuid.UUID]) -> None:

@@ -20,6 +20,7 @@ from db.errors import GradelineError
 from db.session import Database
 from worker.reasons import OUT_OF_MEMORY, STOPPED, reason
 from worker.settings import WorkerSettings
+from worker.telling import gave_back
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +86,11 @@ class Losses:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
-                jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
+                back = jobs.take_from(session, self.name, None if everything else ids, why, most, backoff_s, counted)
                 if not counted:
                     calibrations.release(session, self.name)
                 window.put_back(session, ids)  # what it was sent and had not begun
+            gave_back(back, why["code"])
         except GradelineError:
             log.warning("the database is away; these jobs return when their leases end")
         finally:

@@ -27,6 +27,11 @@ NOT_REACHED = _problem(
     "The file was not reached",
     "Other files of the chunk took long to read; it is read with the next chunk.",
 )
+NOT_KEPT = _problem(
+    "not_kept",
+    "The result could not be kept",
+    "The database was away for longer than a chunk may take; it is graded again.",
+)
 STOPPED = _problem("worker_stopped", "The worker was stopped", "The worker was told to stop before this was done.")
 
 
@@ -36,6 +41,8 @@ def reason(error: BaseException) -> dict[str, Any]:
         return TIMED_OUT
     if isinstance(error, MemoryError):
         return OUT_OF_MEMORY
+    if isinstance(error, DatabaseAway):
+        return NOT_KEPT
     return BROKE_OFF if counts(error) else STOPPED
 
 

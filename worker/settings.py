@@ -55,7 +55,10 @@ class WorkerSettings(BrokerSettings):
     fake_ms: float = Field(0.0, ge=0, description="service time of a text on the fake engine")
     fake_chunk_ms: float = Field(0.0, ge=0, description="service time of a call of the fake engine, however many texts")
     fake_faults: bool = Field(False, description="whether texts can make the fake engine fail: for tests")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="port on which this worker answers GET /metrics, without a key; 0: none"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address of that port; 0.0.0.0: every one of this machine")
 
     @property
     def lane_device(self) -> str:

@@ -55,7 +55,7 @@ class Worker:
     @property
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text(errors="replace")
-        return self.said(" ready in ")
+        return self.said("ready in ")
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()

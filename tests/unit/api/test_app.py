@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import sys
 import uuid
 
 import pytest
@@ -11,6 +13,7 @@ from flask import Flask
 
 from api.app import create_app
 from api.settings import ApiSettings
+from db.logs import Lines
 from db.worker import Beat, beat, leave
 from gradeline.stack.home import free_port
 
@@ -66,13 +69,17 @@ def test_a_fault_of_ours_is_a_problem_without_insides(servers, make_key, caplog:
 
     @app.get("/fault")
     def fault() -> str:
-        raise RuntimeError("student text")
+        raise RuntimeError("student" + " text")
 
+    caplog.handler.setFormatter(Lines("json", sys.stderr))
     with caplog.at_level(logging.INFO):
         answer = app.test_client().get("/fault", headers={"Authorization": f"Bearer {make_key()}"})
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "student text" not in answer.text and "student text" not in caplog.text
-    assert answer.json["request_id"] in caplog.text
+    failed, request = (json.loads(line) for line in caplog.text.splitlines())
+    assert failed["event"] == "the request failed: RuntimeError" and "in fault\n" in failed["exception"]
+    assert failed["request_id"] == request["request_id"] == answer.json["request_id"]
+    assert (request["event"], request["tenant"], request["status"]) == ("GET /fault 500", failed["tenant"], 500)
     app.extensions["gradeline"].database.close()
 
 

@@ -46,7 +46,7 @@ BODIES = {
 CSV = "Rubric Name,Criteria Name,Criteria Description,Criteria Enable Range,Rating Name,Rating Description,Rating Points\n"
 CSV += "Own,Structure,,false,Good,,4,Poor,,0\n"
 # The old service's routes have a form of their own: tests/unit/api/test_legacy.py.
-WITHOUT_DATABASE = {"/healthz", "/readyz", "/openapi.json", "/health", "/rubric-info", "/llm/rubric-score"}
+WITHOUT_DATABASE = {"/healthz", "/readyz", "/openapi.json", "/health", "/rubric-info", "/llm/rubric-score", "/metrics"}
 
 
 @dataclass

@@ -88,6 +88,14 @@ def test_batches_of_a_tenant_take_turns(database, submit, make_batch, queue):
     assert sorted(take(database, queue, 4)) == sorted([*a[:2], *b[:2]])
 
 
+def test_a_big_batch_fills_the_room_that_many_small_ones_leave(database, submit, make_batch, queue):
+    small = [submit(batch=make_batch()) for _ in range(9)]
+    big = make_batch()
+    large = [submit(batch=big) for _ in range(40)]
+    assert sorted(take(database, queue, 30)) == sorted([*small, *large[:21]])
+    assert take(database, queue, 60) == large[21:]
+
+
 def test_a_queue_with_waiting_work_is_found(database, submit, queue):
     submit()
     with database.session() as session:

@@ -13,8 +13,9 @@ from sqlalchemy import select, update
 from broker.settings import EMBEDDED_MODEL
 from db import batches, jobs
 from db.erasing import erase
+from db.errors import DatabaseAway
 from db.finding import find_job
-from db.job import Job
+from db.job import Attempt, Job
 from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
 from db.tenant import Tenant
@@ -147,6 +148,26 @@ def test_a_chunk_that_takes_too_long_is_handed_back_and_counts_against_its_jobs(
             session.execute(update(Job).where(Job.id == job).values(retry_at=None))
     view = found(database, tenant, job)
     assert (view.job.state, view.job.losses, view.job.error["code"]) == ("failed", 3, "timed_out")
+
+
+def test_a_chunk_whose_time_ends_while_the_one_before_waits_to_be_written_counts_against_nobody(
+    database, servers, tenant, monkeypatch
+):
+    job = submit(database, tenant)
+    out_of_time = grading(database, servers, FakeEngine())
+
+    def too_long(_futures):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("worker.grading.wait", too_long)
+    with pytest.raises(DatabaseAway):
+        out_of_time.chunk([job], "t.any.bulk")
+    with database.session() as session:
+        found = session.get(Job, job)
+        assert (found.state, found.losses) == ("queued", 0)
+        (attempt,) = session.scalars(select(Attempt).where(Attempt.job_id == job))
+        assert attempt.outcome == "handed_back" and attempt.error["code"] == "not_kept"
+    assert out_of_time.holding.jobs == []
 
 
 def test_a_text_that_the_memory_does_not_suffice_for_spoils_no_other(database, servers, tenant):

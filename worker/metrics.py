@@ -1,0 +1,224 @@
+"""What a worker's children count of their chunks, and the port on which the parent says it to Prometheus.
+
+Counting costs a chunk less than a tenth of a millisecond, and each of its jobs one or two microseconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Iterator, Sequence
+from functools import cache
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
+
+import psutil
+from billiard.process import current_process
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from broker.counting import everybody, share
+from broker.queues import LANES, lane_of
+from db.jobs import Claimed, Finished
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 5.0
+STAGES = ("claim", "files", "tokenize", "compute", "write")
+KINDS = ("new", "reread", "cached", "degraded")
+REASONS = (
+    "lease_ended", "worker_lost", "timed_out", "out_of_memory", "internal", "worker_stopped", "not_reached",
+)  # fmt: skip
+CODES = ("unscorable", "model_unavailable", "out_of_memory")
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Many(Histogram):
+    """A histogram that takes a chunk's values at once: one by one, they would cost each job as much as a histogram a chunk."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        self._sum.inc(sum(amounts))
+        for place, count in Counts(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
+            self._buckets[place].inc(count)
+
+
+class Counted:
+    """Everything that a worker counts. Labels are words of our own: no tenant, no job, no text."""
+
+    def __init__(self) -> None:
+        self.registry = own = CollectorRegistry()
+        self.chunk_jobs = Histogram(
+            "gradeline_chunk_jobs", "Jobs that were claimed by one message", ["lane"], buckets=SIZES, registry=own
+        )
+        self.stages = Histogram(
+            "gradeline_stage_seconds", "Seconds of a chunk in each stage", ["stage"], buckets=SECONDS, registry=own
+        )
+        self.waits = Many(
+            "gradeline_job_wait_seconds", "Seconds from hand-in to claim", ["lane"], buckets=WAITS, registry=own
+        )
+        self.whole = Many(
+            "gradeline_job_seconds", "Seconds from hand-in to result", ["lane"], buckets=WAITS, registry=own
+        )
+        self.tokens = Counter("gradeline_tokens", "Tokens that the encoder has read", registry=own)
+        self.results = Counter(
+            "gradeline_results", "Results that were written: new, of a vector that was kept (reread), cached, degraded",
+            ["kind"], registry=own,
+        )  # fmt: skip
+        self.failures = Counter("gradeline_failures", "Jobs that could not be graded", ["code"], registry=own)
+        self.lost = Counter(
+            "gradeline_attempts_lost", "Attempts that ended without an end of their job", ["reason"], registry=own
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        """What has not happened is told as 0: of a count that appears later, the first step can't be seen."""
+        for lane in LANES:
+            for each in (self.chunk_jobs, self.waits, self.whole):
+                each.labels(lane)
+        for metric, words in (
+            (self.stages, STAGES),
+            (self.results, KINDS),
+            (self.failures, CODES),
+            (self.lost, REASONS),
+        ):
+            for word in words:
+                metric.labels(word)
+
+    def chunk(self, queue: str, held: Sequence[Claimed], began: float) -> Chunk:
+        """A chunk that was just claimed; `began` (perf_counter) is when that was asked for."""
+        lane = lane_of(queue)
+        self.chunk_jobs.labels(lane).observe(len(held))
+        self.waits.labels(lane).observe_all([job.queue_ms / 1000 for job in held])
+        self.stages.labels("claim").observe(time.perf_counter() - began)
+        return Chunk(self, lane)
+
+    def lose(self, reason: str, attempts: int) -> None:
+        """Attempts that were given back or taken back."""
+        if attempts:
+            self.lost.labels(reason).inc(attempts)
+
+
+class Chunk:
+    """What is counted of one chunk from its claim on."""
+
+    def __init__(self, counted: Counted, lane: str) -> None:
+        self.counted, self.lane, self.claimed = counted, lane, time.perf_counter()
+
+    def files(self, began: float) -> None:
+        """Its files have been read."""
+        self.counted.stages.labels("files").observe(time.perf_counter() - began)
+
+    def written(self, held: Sequence[Claimed], finished: Sequence[Finished], began: float) -> None:
+        """What came of these jobs has been written, which began at `began`. A chunk is computed as one: its times are those
+        of any of its jobs that was."""
+        now, counted = time.perf_counter(), self.counted
+        counted.stages.labels("write").observe(now - began)
+        runs = [each.run for each in finished if each.run.get("tokens") is not None]
+        if runs:
+            counted.stages.labels("tokenize").observe(max(run["tokenize_ms"] for run in runs) / 1000)
+            counted.stages.labels("compute").observe(max(run["inference_ms"] for run in runs) / 1000)
+            counted.tokens.inc(sum(run["tokens"] for run in runs))
+        took, waited = now - self.claimed, {job.id: job.queue_ms / 1000 for job in held}
+        counted.whole.labels(self.lane).observe_all([waited[each.job_id] + took for each in finished])
+        for kind, count in Counts(_kind(each) for each in finished if each.result).items():
+            counted.results.labels(kind).inc(count)
+        for code, count in Counts(each.error["code"] for each in finished if each.error).items():
+            counted.failures.labels(code).inc(count)
+
+
+def _kind(finished: Finished) -> str:
+    result = finished.result or {}
+    if result.get("degraded"):
+        return "degraded"
+    if result.get("cached"):
+        return "cached"
+    return "new" if finished.vector is not None else "reread"
+
+
+@cache
+def counted() -> Counted:
+    """The counters of this process."""
+    return Counted()
+
+
+class Family(Collector):
+    """The parent's children, as they are now."""
+
+    def collect(self) -> Iterator[Metric]:
+        me = psutil.Process()
+        sizes = []
+        for child in me.children():
+            try:
+                sizes.append(child.memory_info().rss)
+            except psutil.Error:
+                continue  # it has just ended
+        yield GaugeMetricFamily("gradeline_worker_children", "Child processes of this worker", len(sizes))
+        whole = sum(sizes) + me.memory_info().rss
+        yield GaugeMetricFamily("gradeline_worker_memory_bytes", "Memory of this worker with its children", whole)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """`GET /metrics`. It logs nothing: the parent forks, and a lock that this thread held then would stay locked there."""
+
+    timeout = ANSWER_S
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/metrics":
+            self.send_error(404)
+            return
+        body = generate_latest(everybody(counted().registry)) + generate_latest(_family())
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Server(TCPServer):
+    """One scrape at a time. Not http.server's own, which asks the name service who we are before it listens."""
+
+    allow_reuse_address = True
+
+    def handle_error(self, *_: object) -> None:
+        pass  # whoever asked has gone
+
+
+def serve(settings: WorkerSettings) -> Server | None:
+    """Counts together with the children that will be forked, and answers on the port; nothing of it without one.
+
+    A port that is taken, as by another worker of the machine, leaves a warning: grading matters more.
+    """
+    if not settings.metrics_port:
+        return None
+    try:
+        server = Server((settings.metrics_host, settings.metrics_port), Handler)
+    except OSError as error:
+        log.warning("nobody can read metrics on port %d: %s", settings.metrics_port, error.strerror)
+        return None
+    share(_place)
+    counted()
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
+
+
+def _place() -> str:
+    """Celery gives a child that replaces another one its number."""
+    index = getattr(current_process(), "index", None)
+    return "parent" if index is None else f"child{index}"
+
+
+def _family() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(Family())
+    return registry
