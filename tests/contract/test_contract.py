@@ -21,7 +21,7 @@ EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "4"))
     "ignore::pytest.PytestUnraisableExceptionWarning",
     "ignore::hypothesis.errors.HypothesisWarning",
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900 if EXAMPLES < 100 else 0)  # 0: as long as it takes
 def test_every_answer_to_every_operation_is_as_the_document_says(served):
     # What the examples name.
     made = served("POST", "/v1/rubrics", json={"name": examples.NAME, "criteria": examples.CRITERIA})

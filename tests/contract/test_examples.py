@@ -60,6 +60,9 @@ def test_an_example_is_answered_with_success_and_as_the_document_says(named, nam
     for theirs, real in real_ids(named, name, body).items():
         text, at = text.replace(theirs, real), at.replace(theirs, real)
     answer = named(method, at, **as_sent(kind, json.loads(text)))
+    deadline = time.monotonic() + 120
+    while answer.status_code == 503 and time.monotonic() < deadline:  # the old route is late on a busy machine
+        answer = named(method, at, **as_sent(kind, json.loads(text)))
     documented = [status for status in operation["responses"] if status.startswith("2")]
     assert str(answer.status_code) in documented, answer.text
     schema = operation["responses"][str(answer.status_code)]["content"]["application/json"]["schema"]
