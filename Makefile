@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 EXTRAS := worker,embedded,flower,tracing,heads,dev
 
-.PHONY: help install run test check bench storm two-machines heads evaluate attack schema
+.PHONY: help install run test check bench storm two-machines fuzz heads evaluate attack schema env constraints contract openapi images-test sbom
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ storm: install ## break a real stack for some minutes and see that nothing is lo
 two-machines: install ## cut the link between two hosts in mid-batch (needs root, ip and nft; SECONDS_CUT=30)
 	$(BIN)/python -m tests.storm.two_machines --seconds $(or $(SECONDS_CUT),30)
 
+fuzz: install ## send 100,000 requests that nobody would send on purpose, and broken HTTP (N=100000 SEED=1)
+	$(BIN)/python -m tests.fuzz --requests $(or $(N),100000) --seed $(or $(SEED),1)
+
 heads: install ## fit and measure the default heads (DATA=folder of the corpora)
 	$(BIN)/python -m heads.fit --data $(DATA)
 
@@ -57,5 +60,23 @@ evaluate: install ## one table of what the heads reach on essays they have not s
 attack: install ## what cheating changes, and what notices it
 	$(BIN)/python -m heads.attack --data $(DATA)
 
+contract: install ## everything that schemathesis knows to ask of the API (EXAMPLES=200 made-up requests an operation)
+	CONTRACT_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q --timeout=0 -s tests/contract/test_contract.py
+
+openapi: install ## write the API's document into docs/openapi.json, and say what has changed
+	$(BIN)/python -m docs.write_openapi
+
 schema: install ## draw the database's schema into docs/schema.md
 	$(BIN)/python docs/draw_schema.py
+
+env: ## write .env with random passwords for docker-compose.yml, unless there is one
+	@deploy/make-env
+
+images-test: install ## build the images; start, scale, kill and restart the composed stack (needs Docker)
+	$(BIN)/python -m tests.images
+
+sbom: ## list what is in the built images, as CycloneDX files in build/ (needs Docker)
+	@deploy/sbom gradeline-api gradeline-worker:cpu
+
+constraints: install ## write deploy/constraints.txt: the versions of .venv, for the images
+	$(BIN)/python deploy/constraints.py

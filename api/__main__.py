@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 from typing import Any
 
@@ -12,10 +11,13 @@ from gunicorn.app.base import BaseApplication
 from api.app import create_app
 from api.handing_over import Worker
 from api.http_metrics import Places
+from api.server_log import ServerLog
 from api.settings import ApiSettings
 from broker.process import die_with_parent
+from db.logs import configure
 
 GRACE_S = 10
+LONGEST_LINE = 8190
 # Files of a process beside its streams: gunicorn's connections, the database's, logs.
 FILES = 1500
 
@@ -37,8 +39,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "timeout": max(60, int(self.settings.wait_max_s) + 30),
             "graceful_timeout": GRACE_S,
             "keepalive": 15,
+            # The settings of a batch may stand in its address; this is the most that gunicorn can be told.
+            "limit_request_line": LONGEST_LINE,
             "accesslog": None,  # api.requests writes the line, without query strings
-            "errorlog": "-",
+            "logger_class": ServerLog,
             "loglevel": self.settings.log_level.lower(),
             "control_socket_disable": True,
             "pre_fork": self.places.take,
@@ -63,7 +67,7 @@ def allow_files(count: int) -> None:
 
 def main() -> None:
     settings = ApiSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-api")
     allow_files(settings.streams + FILES)
     places = Places()  # before anything is counted
     Server(create_app(settings), settings, places).run()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.auth import allow
 from api.jobs import WRONG, answer, services
@@ -15,13 +16,32 @@ from api.rubric_bodies import RubricPath
 from api.rubrics import named
 from db import agreement
 
+WRITTEN = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.IGNORECASE | re.ASCII
+)
+
+
+def as_written(value: Any) -> Any:
+    """A time as ISO 8601 writes it: pydantic would take a number for seconds since 1970."""
+    if not isinstance(value, str) or not WRITTEN.fullmatch(value):
+        raise ValueError("write the time as 2026-01-31T08:00:00Z")
+    return value
+
+
+def aware(value: datetime) -> datetime:
+    """In UTC where no zone is said."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, BeforeValidator(as_written), AfterValidator(aware)]
+
 
 class AgreementQuery(BaseModel):
     """Of which version, since when, and in which steps of time."""
 
     model_config = ConfigDict(extra="forbid")
     version: int | None = Field(None, ge=1, le=1_000_000)
-    since: datetime | None = Field(None, description="only reviews from then on")
+    since: Time | None = Field(None, description="only reviews from then on")
     period: Literal["day", "week", "month", "year"] = "week"
 
 

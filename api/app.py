@@ -34,6 +34,7 @@ from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.app import make_app
 from broker.dispatch import Dispatch, Dispatcher
+from broker.traces import Traces, make_traces
 from db.session import Database
 
 DESCRIPTION = """Grades student writing on a rubric, asynchronously.
@@ -43,7 +44,7 @@ DESCRIPTION = """Grades student writing on a rubric, asynchronously.
 Errors are RFC 9457 problems with a stable `code`. Ids are UUIDv7, times ISO 8601 in UTC."""
 
 
-def create_app(settings: ApiSettings) -> Flask:
+def create_app(settings: ApiSettings, traces: Traces | None = None) -> Flask:
     """The app of one process. Connections are opened when they are needed, so it may be made before a fork."""
     app = OpenAPI(
         __name__,
@@ -56,7 +57,8 @@ def create_app(settings: ApiSettings) -> Flask:
     )
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     database, celery = Database(settings), make_app(settings)
-    dispatcher = Dispatcher(Dispatch(database, celery, settings))
+    traces = traces or make_traces(settings, "gradeline-api")
+    dispatcher = Dispatcher(Dispatch(database, celery, settings, traces))
     wakeup = Wakeup(database, settings.waiters)
     app.extensions["gradeline"] = Services(
         settings,
@@ -68,6 +70,7 @@ def create_app(settings: ApiSettings) -> Flask:
         Intake(settings),
         Limits(settings),
         Streams(database, wakeup, settings),
+        traces,
     )
     metrics.install(app, http_metrics.install(app))
     requests.install(app)

@@ -9,6 +9,7 @@ import threading
 import time
 
 from flask import Flask, current_app, g, request
+from structlog.contextvars import bind_contextvars
 
 from api.errors import Forbidden, Unauthorized
 from api.limits import Limits
@@ -73,6 +74,7 @@ def identify() -> Caller:
         caller = keys.caller(token.strip())
         limits.take(str(caller.key_id))
         g.caller = caller
+        bind_contextvars(tenant=caller.tenant)
     found: Caller = g.caller
     return found
 

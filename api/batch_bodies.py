@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, ShortText, Text
-from api.rubric_bodies import InlineRubric
+from api.problems import PartProblem
+from api.rubric_bodies import WantedRubric
 from api.schemas import RubricRef
 
 # Bodies that are not read into memory.
@@ -33,7 +34,7 @@ class BatchSettings(BaseModel):
     """How a batch is graded: in the body of JSON, in the query string of other bodies."""
 
     model_config = STRICT
-    rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
+    rubric: WantedRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
     prompt: AssignmentPrompt | None = Field(None, description="the task that the students answered")
     model: ShortText | None = None
     device: Device = "any"
@@ -48,26 +49,23 @@ class BatchSettings(BaseModel):
     metadata: Metadata = Field(default_factory=dict, description="the batch's; up to 16 KiB as JSON")
 
 
+class QuerySettings(BatchSettings):
+    """The same in a query string: an address may have 8,190 bytes."""
+
+    prompt: Annotated[AssignmentPrompt, Field(max_length=4000)] | None = Field(
+        None, description="the task that the students answered"
+    )
+
+
 class NewBatchBody(BatchSettings):
     """What `POST /v1/batches` takes. Only `items` is required."""
 
     items: list[Unread] = Field(min_length=1, description="the texts; up to 10,000 unless the server says otherwise")
 
 
-class RowProblem(BaseModel):
-    """Why a row was not taken."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[dict[str, Any]]
-
-
 class Rejected(BaseModel):
     row: int = Field(description="counted from 1: the first of `items` is row 1")
-    problem: RowProblem
+    problem: PartProblem
 
 
 class BatchCounts(BaseModel):

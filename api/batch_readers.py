@@ -1,4 +1,4 @@
-"""Rows out of NDJSON and CSV, one at a time."""
+"""Rows out of JSON, NDJSON and CSV, one at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,36 @@ from typing import Any, BinaryIO
 
 from api.batch_rows import BadRow
 from api.errors import InvalidRequest
+from api.json_stream import members
+from api.requests import not_an_object
 
 # A text of 200,000 characters, all of them escaped, with its metadata.
 LONGEST_LINE = 4 * 2**20
+ITEMS, SOME = "items", [None]
 SEPARATORS = ",;\t"
 OWN = ("text", "external_id", "prompt")
 # A cell longer than this is no text that the API would take (api/graded_csv.py sets the same).
 csv.field_size_limit(1_000_000)
+
+
+def read_items(file: BinaryIO) -> Iterator[Any]:
+    """The items of a JSON object. Malformed, TooLarge."""
+    return (each.value for each in members(file, ITEMS, LONGEST_LINE) if each.number is not None)
+
+
+def read_settings(file: BinaryIO) -> dict[str, Any]:
+    """What a JSON object says beside its items; `items` is what may stand for them. Malformed, TooLarge, InvalidRequest.
+
+    All of the object is read once, so that nothing of it is taken when its end is broken.
+    """
+    found: dict[str, Any] = {}
+    for name, value, number in members(file, ITEMS, LONGEST_LINE):
+        if name is None:
+            raise not_an_object()
+        if name == ITEMS and name in found and not number:
+            raise InvalidRequest("items: is there twice", [{"loc": [ITEMS], "msg": "is there twice"}])
+        found[name] = value if number is None else SOME
+    return found
 
 
 def read_ndjson(file: BinaryIO) -> Iterator[Any]:

@@ -29,22 +29,12 @@ class BadRow:
         return part_problem(TITLE, [{"loc": [self.where] if self.where else [], "msg": self.message}])
 
 
-def sift(raw: Iterable[Any], prompt: str | None, most: int) -> tuple[list[NewRow], list[dict[str, Any]]]:
-    """The rows that can be graded, and `{"row", "problem"}` of the others; rows are counted from 1.
-
-    `prompt` is that of rows without one. TooLarge after `most` rows, InvalidRequest when no row is good.
-    """
-    rejected: list[dict[str, Any]] = []
-    good = list(_good(raw, prompt, most, rejected))
-    if not good:
-        raise none_good(rejected)
-    return good, rejected
-
-
 class ReadRows:
-    """Rows that are read from a file each time they are asked for: counted first, written then, never all in memory.
+    """The rows that can be graded, read from a file each time they are asked for: counted first, written then, never all held.
 
-    `read` begins at the file's start and gives items, BadRows, or rows that are whole already.
+    `read` begins at the file's start and gives items, BadRows, or rows that are whole already. `prompt` is that of rows
+    without one; `rejected` is `{"row", "problem"}` of the others, counted from 1. TooLarge after `most` rows, InvalidRequest
+    when no row is good.
     """
 
     def __init__(self, read: Callable[[], Iterable[Any]], prompt: str | None, most: int) -> None:

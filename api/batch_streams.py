@@ -1,13 +1,14 @@
-"""`POST /v1/batches` as NDJSON, CSV or a .zip: read from a temporary file row by row, and written in pieces."""
+"""`POST /v1/batches` as JSON, NDJSON, CSV or a .zip: read from a temporary file row by row, and written in pieces."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
 from flask import Response, request
+from pydantic import ValidationError
 
-from api.batch_bodies import STREAMED, BatchSettings
-from api.batch_readers import read_csv, read_ndjson
+from api.batch_bodies import STREAMED, BatchSettings, NewBatchBody, QuerySettings
+from api.batch_readers import read_csv, read_items, read_ndjson, read_settings
 from api.batch_rows import ReadRows
 from api.batches import hand_in
 from api.batches import routes as routes
@@ -16,6 +17,7 @@ from api.files import form_fingerprint, the_file
 from api.form_fields import read_fields
 from api.idempotency import digest_of_kind
 from api.jobs import FORM, services
+from api.problems import invalid
 from api.spool import spooled
 from api.zipped import Zipped
 
@@ -24,10 +26,23 @@ READERS = {"application/x-ndjson": read_ndjson, "text/csv": read_csv}
 
 @routes.before_request
 def _take_a_stream() -> Response | None:
-    """After the look at the body: what is no JSON does not reach the view."""
-    if request.endpoint != f"{routes.name}.submit_batch" or request.mimetype not in STREAMED:
+    """After the look at the body, which does not reach the view: that would hold it whole."""
+    if request.endpoint != f"{routes.name}.submit_batch":
         return None
+    if request.mimetype not in STREAMED:
+        return _items()
     return _zip() if request.mimetype == FORM else _lines()
+
+
+def _items() -> Response:
+    digest = digest_of_kind()
+    with spooled(digest) as file:
+        try:
+            settings = with_query(NewBatchBody.model_validate(read_settings(file)))
+        except ValidationError as error:
+            raise invalid(error) from error
+        rows = ReadRows(lambda: read_items(file), settings.prompt, services().settings.max_batch_items)
+        return hand_in(settings, rows, rows.rejected, digest.digest())
 
 
 def _lines() -> Response:
@@ -39,7 +54,9 @@ def _lines() -> Response:
 
 def _zip() -> Response:
     upload, limits = the_file(), services().settings
-    if not (upload.filename or "").lower().endswith(".zip"):
+    name = (upload.filename or "").lower()
+    # As with single files: the name's ending says it, or else the type.
+    if not name.endswith(".zip") and upload.mimetype != "application/zip":
         raise UnsupportedMediaType("Send the files of a batch as one .zip.")
     settings = _settings()
     file: BinaryIO = upload.stream  # type: ignore[assignment]  # werkzeug says IO[bytes]
@@ -49,5 +66,18 @@ def _zip() -> Response:
 
 
 def _settings() -> BatchSettings:
-    given = {**request.args.to_dict(), **(request.form.to_dict() if request.mimetype == FORM else {})}
-    return read_fields(BatchSettings, given)
+    settings = query_settings()
+    if request.mimetype == FORM:
+        return read_fields(BatchSettings, {**request.args.to_dict(), **request.form.to_dict()})
+    return settings
+
+
+def query_settings() -> QuerySettings:
+    """The settings in the query string."""
+    return read_fields(QuerySettings, request.args.to_dict())
+
+
+def with_query(body: NewBatchBody) -> NewBatchBody:
+    """A body of JSON with the settings of the query string that it does not say itself."""
+    beside = query_settings()
+    return body.model_copy(update={n: getattr(beside, n) for n in beside.model_fields_set - body.model_fields_set})

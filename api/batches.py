@@ -9,6 +9,7 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from api.auth import allow
 from api.batch_bodies import (
@@ -21,12 +22,11 @@ from api.batch_bodies import (
     NewBatchBody,
     SubmittedBatch,
 )
-from api.batch_rows import sift
-from api.errors import InvalidRequest
+from api.errors import InvalidRequest, UnsupportedMediaType
 from api.idempotency import Once
 from api.jobs import KEY, SUBMIT_WRONG, WRONG, answer, job_rubric, offered_model, read_id, services
 from api.problems import Problem
-from api.requests import json_object
+from api.requests import origin
 from api.rubric_bodies import InlineRubric
 from api.views import batch_body
 from broker.queues import queue_name
@@ -46,20 +46,20 @@ def submit_batch(body: NewBatchBody) -> Response:
     counted from 1, each with its problem. Batches run as bulk, behind single jobs.
 
     As `application/json`; as `application/x-ndjson`, an item a line; as `text/csv` with the columns `text`, `external_id` and
-    `prompt` (others become metadata), both with the settings in the query string; or as `multipart/form-data` with a `.zip`
+    `prompt` (others become metadata); or as `multipart/form-data` with a `.zip`
     of .txt, .md, .docx and .pdf files in `file`, and the settings beside it. A file's name is its `external_id`.
+    The settings may stand in the query string; those in a body come first.
 
     With `"baseline": "auto"` and 20 texts or more, a calibration is first made from the batch's own texts, ungraded as
     they are; it is activated and grades them. If it can't be made, they are graded without, and `baseline` says why.
 
     With an `Idempotency-Key` it can be sent again: the same request answers with the same batch.
     """
-    good, rejected = sift(body.items, body.prompt, services().settings.max_batch_items)
-    return hand_in(body, good, rejected)
+    raise AssertionError(f"a body of {type(body).__name__} is read before it comes here, by api/batch_streams.py")
 
 
 def hand_in(
-    body: BatchSettings, good: Rows, rejected: list[dict[str, Any]], fingerprint: bytes | None = None,
+    body: BatchSettings, good: Rows, rejected: list[dict[str, Any]], fingerprint: bytes,
     unread: bool = False,
 ) -> Response:  # fmt: skip
     """Stores the good rows and answers with their batch. `unread` rows are files; `fingerprint` as in `Once`."""
@@ -77,6 +77,7 @@ def hand_in(
                 body.callback_url,
             )  # fmt: skip
             once.keep(session, view.batch.id)
+    bind_contextvars(batch=view.batch.id)
     services().dispatcher.wish()  # after the commit; of everything: a calibration waits in no queue of jobs
     response = answer({**batch_body(view), "rejected": rejected}, 202)
     response.headers["Location"] = f"/v1/batches/{view.batch.id}"
@@ -117,7 +118,7 @@ def _id(path: BatchPath) -> uuid.UUID:
 def _manner(body: BatchSettings) -> Manner:
     model = offered_model(body.model)
     queue = queue_name(model, body.device, "bulk")
-    return Manner(model, queue, body.device, body.allow_degraded, body.explain)
+    return Manner(model, queue, body.device, body.allow_degraded, body.explain, origin())
 
 
 def _rubric(session: Session, tenant_id: uuid.UUID, body: BatchSettings) -> Rubric:
@@ -132,9 +133,9 @@ def _rubric(session: Session, tenant_id: uuid.UUID, body: BatchSettings) -> Rubr
 
 @routes.before_request
 def _look_at_the_body() -> None:
-    """Before pydantic sees it: may it come, is it JSON, and an object? A class is longer than a job."""
+    """Before api/batch_streams.py reads it: may it come, and is it of a kind that is read? A class is longer than a job."""
     if request.endpoint == f"{routes.name}.submit_batch":
         allow("submit")
         request.max_content_length = services().settings.max_upload_bytes
-        if request.mimetype not in STREAMED:  # those are read by api/batch_streams.py
-            json_object(", ".join(("application/json", *STREAMED)))
+        if not request.is_json and request.mimetype not in STREAMED:
+            raise UnsupportedMediaType(f"Send the body as {', '.join(('application/json', *STREAMED))}.")

@@ -111,11 +111,10 @@ def activate(path: CalibrationPath, query: ForceQuery) -> Response:
     back, activate an earlier one.
     """
     caller = allow("submit")
-    forced = query.force or bool((request.get_json(silent=True) or {}).get("force"))
     with services().database.session() as session:
         rubric, found = _found(session, caller.tenant_id, path)
         card = found.card or {}
-        if card.get("better") is False and not forced:
+        if card.get("better") is False and not query.force:
             raise Conflict(
                 f"It agrees worse than the head that it would replace: mean quadratic weighted kappa "
                 f"{card['kappa']:.3f} against {card['kappa_before']:.3f}, both on examples that were held out. Add more "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import random
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 from sqlalchemy.orm import Session
@@ -16,13 +18,17 @@ from api.addresses import Allowed
 from api.sending import Answer, Refused, Sender, Unsent
 from api.settings import ApiSettings
 from api.views import batch_body, job_body
+from broker.traces import NO_TRACES, Traces, trace_id
 from db import deliveries
 from db.batches import find_batch
 from db.deliveries import Held, Outcome
 from db.errors import BatchNotFound, JobNotFound
 from db.finding import find_job
+from db.logs import about
 from db.session import Database
 from db.webhooks import signing_secrets
+
+log = logging.getLogger(__name__)
 
 JITTER = 0.2
 # An endpoint may ask for patience, but not for ever.
@@ -33,8 +39,8 @@ GONE = 410
 class Delivering:
     """Sends deliveries. Each attempt is claimed before and written after: a sender that dies costs an attempt's time."""
 
-    def __init__(self, database: Database, settings: ApiSettings) -> None:
-        self._database, self._settings = database, settings
+    def __init__(self, database: Database, settings: ApiSettings, traces: Traces = NO_TRACES) -> None:
+        self._database, self._settings, self._traces = database, settings, traces
         self._sender = Sender(Allowed(settings.webhook_allow), settings.webhook_timeout_s)
 
     @property
@@ -50,9 +56,25 @@ class Delivering:
                 return
             body = to_json(_message(session, held))
             secrets = [each.secret for each in signing_secrets(session, held.tenant_id)]
+            origin = deliveries.origin(session, held)
+        ids = {"request_id": origin.request_id, "trace_id": trace_id(origin.traceparent), "delivery": held.id}
+        with about(**ids, job=held.job_id, batch=held.batch_id, attempt=held.attempts):
+            outcome = self._traced(held, secrets, body, origin.traceparent)
+            with self._database.session() as session:
+                deliveries.settle(session, held, outcome)
+
+    def _traced(self, held: Held, secrets: list[str], body: bytes, parent: str | None) -> Outcome:
+        """An attempt with its span, in the trace of the request, and its line."""
+        span = self._traces.begin(
+            "webhook", "client", parent, gradeline__delivery__id=held.id, gradeline__job__id=held.job_id,
+            gradeline__batch__id=held.batch_id, gradeline__attempt=held.attempts, server__address=_host(held),
+        )  # fmt: skip
         outcome = self._attempt(held, secrets, body)
-        with self._database.session() as session:
-            deliveries.settle(session, held, outcome)
+        failed = "" if outcome.delivered else str(outcome.status or "not sent")
+        span.end(failed=failed, http__response__status_code=outcome.status)
+        said = "webhook delivered" if outcome.delivered else f"webhook not delivered: {outcome.error}"
+        log.info(said, extra={"status": outcome.status, "host": _host(held), "again_s": outcome.again_s})
+        return outcome
 
     def _attempt(self, held: Held, secrets: list[str], body: bytes) -> Outcome:
         if held.disabled:
@@ -94,6 +116,14 @@ def patience(retry_after: str) -> float:
     except (ValueError, TypeError, OverflowError):
         return 0.0
     return min(max(wanted, 0.0), MOST_PATIENCE_S)
+
+
+def _host(held: Held) -> str | None:
+    """Where it goes: the rest of an address may hold a secret of its owner."""
+    try:
+        return urlsplit(held.url).hostname
+    except ValueError:
+        return None
 
 
 def _headers(held: Held, secrets: list[str], body: bytes) -> dict[str, str]:

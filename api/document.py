@@ -10,21 +10,36 @@ from flask.typing import ResponseReturnValue
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin
 
-from api import kinds
-from api.idempotency import HEADER, LONGEST, REPLAYED
-from api.legacy import BODIES
-from api.problems import Problem
+from api import answers, examples, kinds, links
+from api.idempotency import HEADER, LONGEST, WRITTEN
 
-# Routes that make something once for each key.
-ONCE = ("/v1/jobs", "/v1/batches")
-# Routes that change only what the caller has read.
-GUARDED = ("/v1/jobs/{job_id}/review",)
-IF_MATCH = {
-    "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
-    "description": "the `ETag` of the job as it was read: 412 when it has changed since",
-}  # fmt: skip
-FOLLOWED = ("/v1/jobs/{job_id}/events", "/v1/batches/{batch_id}/events")
 TEXT = {"type": "string"}
+# Headers that are read by hand: the library would make their schemas anew at each request.
+KEYED = {
+    "name": HEADER, "schema": {**TEXT, "pattern": WRITTEN},
+    "description": f"up to {LONGEST} characters, quoted or bare: the same request with it gets what the first one made",
+}  # fmt: skip
+PREFER = {
+    "name": "Prefer", "schema": TEXT, "example": "wait=20",
+    "description": "`wait=N`: the answer may come up to N seconds later, when the job has ended",
+}  # fmt: skip
+IF_NONE_MATCH = {
+    "name": "If-None-Match", "schema": TEXT, "description": "the `ETag` of the job as it was read: 304 when it is still so",
+}  # fmt: skip
+IF_MATCH = {
+    "name": "If-Match", "schema": TEXT, "description": "the `ETag` of the job as it was read: 412 when it has changed since",
+}  # fmt: skip
+SEEN = {
+    "name": "Last-Event-ID", "schema": TEXT,
+    "description": "the id of the last event that came: states that were seen are not told again",
+}  # fmt: skip
+READ: dict[tuple[str, str], tuple[dict[str, Any], ...]] = {
+    ("post", "/v1/jobs"): (KEYED, PREFER),
+    ("post", "/v1/batches"): (KEYED,),
+    ("get", "/v1/jobs/{job_id}"): (PREFER, IF_NONE_MATCH),
+    ("put", "/v1/jobs/{job_id}/review"): (IF_MATCH,),
+    **{("get", path): (SEEN,) for path in kinds.FOLLOWED},
+}
 # What a `callback_url` gets.
 WEBHOOK: dict[str, Any] = {
     "tags": ["Webhooks"],
@@ -82,57 +97,60 @@ def install(app: OpenAPI) -> None:
 
 
 def document(app: OpenAPI) -> dict[str, Any]:
-    """The document, with what the library can't know: errors are problems, and only bodies of JSON can be invalid."""
+    """The document, with what the library can't know: bodies of other kinds, headers, links, examples."""
     made = deepcopy(app.api_doc)
-    for path in made["paths"].values():
-        for operation in path.values():
-            _mend(operation["responses"])
-    for path in ONCE:
-        _once(made["paths"][path]["post"])
+    schemas = made["components"]["schemas"]
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
+            _mend(operation)
+            operation["operationId"] = _name(app, path, method)
+    for (method, path), headers in READ.items():
+        read = [{"in": "header", "required": False, **each} for each in headers]
+        made["paths"][path][method].setdefault("parameters", []).extend(read)
+    schemas.setdefault("Problem", {})
+    kinds.whole(schemas)
     kinds.tell(made)
-    for path in GUARDED:
-        made["paths"][path]["put"].setdefault("parameters", []).append(IF_MATCH)
-    for path, model in BODIES.items():
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        made["paths"][path]["post"]["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
-    for path in FOLLOWED:
-        says = "the id of the last event that came: states that were seen are not told again"
-        header = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}}
-        made["paths"][path]["get"].setdefault("parameters", []).append({**header, "description": says})
+    for schema in schemas.values():
+        _close_names(schema)
+    answers.tell(made)
+    links.tell(made)
+    examples.tell(made)
     made["webhooks"] = {"ended": {"post": WEBHOOK}}
-    made["components"]["schemas"].setdefault(
-        "Problem", Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    )
     return made
 
 
-def _mend(responses: dict[str, Any]) -> None:
-    for status, response in responses.items():
-        content = response.get("content", {})
-        if status[0] in "45" and "application/json" in content and not _is_ready(content):
-            response["content"] = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-
-
-def _once(operation: dict[str, Any]) -> None:
-    """Headers that are read by hand: the library would make their schema anew at each request."""
-    kind = {"type": "string"}
-    says = (
-        f"up to {LONGEST} characters, quoted or bare: the same request with it is answered with what the first one made"
+def _name(app: OpenAPI, path: str, method: str) -> str:
+    """An operation is named after its function: what clients that are made from the document call it."""
+    rule = path.replace("{", "<").replace("}", ">")
+    return next(
+        str(each.endpoint).rpartition(".")[2]
+        for each in app.url_map.iter_rules()
+        if each.rule == rule and method.upper() in (each.methods or ())
     )
-    header = {"name": HEADER, "in": "header", "required": False, "schema": kind, "description": says}
-    operation.setdefault("parameters", []).append(header)
-    for status in ("200", "202"):
-        if status in operation["responses"]:
-            replayed = {"description": "true: the answer of an earlier request", "schema": {"type": "string"}}
-            operation["responses"][status].setdefault("headers", {})[REPLAYED] = replayed
 
 
-def _is_ready(content: dict[str, Any]) -> bool:
-    """Whether the route has a form of its own for what went wrong."""
-    return str(content["application/json"]["schema"].get("$ref", "")).endswith(("/Ready", "/OldHealth", "/OldError"))
+def _mend(operation: dict[str, Any]) -> None:
+    """Lines of a description are lines, and a query string has no null."""
+    if "description" in operation:
+        operation["description"] = operation["description"].replace("<br/>", "\n").strip()
+    for each in operation.get("parameters", []):
+        each["schema"] = kinds.without_null(each["schema"])
+        if each["name"] == "rubric" and each["in"] == "path":
+            each["example"] = examples.NAME
+
+
+def _close_names(schema: Any) -> None:
+    """Names of a certain form are the only ones: pydantic says it in a way that leaves others open."""
+    if isinstance(schema, list):
+        for each in schema:
+            _close_names(each)
+    if isinstance(schema, dict):
+        named = schema.get("patternProperties")
+        if isinstance(named, dict) and len(named) == 1 and "additionalProperties" not in schema:
+            ((pattern, schema["additionalProperties"]),) = schema.pop("patternProperties").items()
+            schema["propertyNames"] = {**schema.get("propertyNames", {}), "pattern": pattern}
+        for each in schema.values():
+            _close_names(each)
 
 
 def _only_from_here(response: Response) -> Response:

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema
 
 MAX_TEXT = 200_000
 MAX_METADATA_BYTES = 16_384
+# What is no white space to any of Python, ECMAScript and Unicode: they differ in some.
+INK = re.compile(r"[^\s\x00\x1c-\x1f\x85\ufeff]")
+MAX_METADATA_DEPTH = 64  # what writes answers gives up at 255
 MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
+
+
+@dataclass(frozen=True)
+class Checked(AfterValidator):
+    """A check by a function, and what the document says of it: a pattern, unless there is one already."""
+
+    pattern: str = ""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"pattern": self.pattern, **handler(core)}
 
 
 def clean(value: str) -> str:
@@ -24,13 +48,15 @@ def clean(value: str) -> str:
 
 
 def not_blank(value: str) -> str:
-    if not value.strip():
+    if not INK.search(value):
         raise ValueError("the text is empty")
     return value
 
 
 def small(value: dict[str, Any]) -> dict[str, Any]:
-    """Metadata that PostgreSQL can hold, up to 16 KiB as JSON."""
+    """Metadata that PostgreSQL can hold and an answer can show, up to 16 KiB as JSON."""
+    if _is_deeper(value, MAX_METADATA_DEPTH):
+        raise ValueError(f"metadata is nested more than {MAX_METADATA_DEPTH} deep")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
         raise ValueError("metadata is longer than 16 KiB")
@@ -40,27 +66,42 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def whole(value: Any) -> Any:
+    """A whole number however it is written: to JSON, 2.0 is 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(depth == 0 or _is_deeper(each, depth - 1) for each in inside)
+
+
 def short_url(value: str) -> str:
     if len(value.encode()) > MAX_URL_BYTES:
         raise ValueError("the address is longer than 2,000 bytes")
     return value
 
 
-Clean = AfterValidator(clean)
+Clean = Checked(clean, r"^[^\x00]*$")
+NotBlank = Checked(not_blank, rf"^[^\x00]*{INK.pattern}[^\x00]*$")
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=255), Clean]
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_TEXT),
+    NotBlank,
     Clean,
-    AfterValidator(not_blank),
     Field(
         description="the submission, 1 to 200,000 characters", examples=["Phones should stay in the bag, because ..."]
     ),
 ]
 CallbackUrl = Annotated[
-    str, StringConstraints(max_length=MAX_URL_BYTES, pattern=r"^https?://[^\s/]+"), Clean, AfterValidator(short_url)
+    str,
+    StringConstraints(max_length=MAX_URL_BYTES, pattern=r"^https?://[^\s/\x00][^\x00]*$"),
+    Clean,
+    AfterValidator(short_url),
 ]
 AssignmentPrompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
+Whole = Annotated[int, BeforeValidator(whole)]
 Device = Literal["any", "cpu", "gpu"]
 Metadata = Annotated[dict[str, Any], AfterValidator(small)]
 STRICT = ConfigDict(extra="forbid", strict=True)

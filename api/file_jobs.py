@@ -25,7 +25,7 @@ def _take_a_file() -> Response | None:
     request.max_content_length = most + ROOM
     upload = the_file()
     name = clean_name(upload.filename or "")
-    kind = kind_of(name)
+    kind = kind_of(name, upload.mimetype)
     if kind is None:
         raise UnsupportedMediaType(f"Only {TAKEN} files can be read.")
     content = read_at_most(upload.stream, most)  # type: ignore[arg-type]  # werkzeug says IO[bytes]

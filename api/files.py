@@ -15,6 +15,13 @@ from api.idempotency import digest_of_kind
 from api.spool import hash_file
 from db.upload import KINDS
 
+# What a file whose name ends in no such kind may say that it is.
+TYPES = {
+    "text/plain": "txt",
+    "text/markdown": "md",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/pdf": "pdf",
+}
 TAKEN = ", ".join(f".{kind}" for kind in KINDS)
 LONGEST_NAME = 255
 
@@ -39,10 +46,13 @@ def form_fingerprint() -> bytes:
     return digest.digest()
 
 
-def kind_of(name: str) -> str | None:
-    """The kind that a file's name says it is; None for one that is not taken. What it really is, its reader sees."""
+def kind_of(name: str, content_type: str = "") -> str | None:
+    """The kind that a file's name says it is, or else its type; None for one that is not taken.
+
+    What it really is, its reader sees.
+    """
     kind = name.rpartition(".")[2].lower() if "." in name else ""
-    return kind if kind in KINDS else None
+    return kind if kind in KINDS else TYPES.get(content_type)
 
 
 def clean_name(name: str) -> str:

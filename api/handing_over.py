@@ -6,6 +6,7 @@ hundred threads; so a request that opens a stream gives its connection away, and
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -14,6 +15,8 @@ from typing import Any
 
 from flask import Flask, Response
 from gunicorn.workers.gthread import ThreadWorker
+
+from api.connections import Patient, Told, no_http
 
 # Where gunicorn puts the connection of a request.
 SOCKET = "gunicorn.socket"
@@ -45,9 +48,29 @@ def _head(response: Response) -> bytes:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's threads, which let go of connections that were handed over and end the streams when they stop."""
+    """Gunicorn's threads, which let go of connections that were handed over, or are too slow, and end the streams when
+    they stop."""
 
     wsgi: Flask
+
+    def enqueue_req(self, conn: Any) -> None:
+        if not (conn.initialized or isinstance(conn.sock, Patient)):
+            conn.sock = Patient(fileno=conn.sock.detach())
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        if isinstance(conn.sock, Patient):
+            conn.sock.expect(self.wsgi.extensions["gradeline"].settings.read_s)
+        return super().handle(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
+        told = Told()
+        super().handle_error(req, told, addr, exc)
+        if getattr(client, "answered", False):
+            return  # the app did not need what is broken
+        response = no_http(self.wsgi, told.status)
+        with contextlib.suppress(OSError):  # it may be gone
+            client.sendall(_head(response) + response.get_data())
 
     def handle_request(self, req: Any, conn: Any) -> bool:
         try:
@@ -66,3 +89,4 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             super().run()
         finally:
             self.wsgi.extensions["gradeline"].streams.stop()
+            self.wsgi.extensions["gradeline"].traces.stop()

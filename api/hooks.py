@@ -22,6 +22,9 @@ from api.delivering import Delivering
 from api.settings import ApiSettings
 from broker import check
 from broker.app import make_app, queue_of
+from broker.logs import configure, discreetly
+from broker.pulse import Pulse
+from broker.traces import make_traces
 from db import deliveries
 from db.deliveries import DUE
 from db.errors import DatabaseAway
@@ -40,6 +43,7 @@ class Courier:
 
     def __init__(self, database: Database, app: Celery, settings: ApiSettings, hold_s: float) -> None:
         self._database, self._app, self._settings, self._hold_s = database, app, settings, hold_s
+        self.pulse = Pulse(settings.heartbeat_file, settings.live_s, "courier")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._forgot = 0.0
@@ -58,6 +62,7 @@ class Courier:
                     heard.execute(f"LISTEN {DUE}")
                     while not self._stop.is_set():
                         self.round()
+                        self.pulse.beat()
                         for _ in heard.notifies(timeout=settings.sweep_s, stop_after=1):
                             pass
             except (psycopg.Error, DatabaseAway, OperationalError) as error:
@@ -96,29 +101,38 @@ class Hooks:
     def __init__(self, settings: ApiSettings) -> None:
         self.settings, self.app = settings, make_app(settings)
         database = Database(settings)
-        delivering = Delivering(database, settings)
+        self.traces = make_traces(settings, "gradeline-hooks")
+        delivering = Delivering(database, settings, self.traces)
         self.courier = Courier(database, self.app, settings, delivering.hold_s)
         self.app.conf.update(
             task_queues=[queue_of(QUEUE)],
             # Threads can't be killed; every attempt has a time of its own.
             task_time_limit=None, task_soft_time_limit=None,
         )  # fmt: skip
+        self.pulse = Pulse(settings.heartbeat_file, settings.live_s)
         register(self.app, delivering)
+        signals.heartbeat_sent.connect(self.beat, weak=False)
         signals.worker_ready.connect(self.begin, weak=False)
         signals.worker_shutting_down.connect(self.hurry, weak=False)
 
     def begin(self, **_: Any) -> None:
         self.courier.start()
 
+    def beat(self, **_: Any) -> None:
+        """Every two seconds while the broker is there; the courier speaks for the database."""
+        if self.courier.pulse.holds():
+            self.pulse.beat()
+
     def hurry(self, **_: Any) -> None:
         """An endpoint that is slow is not waited for: the delivery is due again when nobody settles it."""
         self.courier.stop()
+        self.traces.stop()
         timer = threading.Timer(self.settings.worker_grace_s, os._exit, (0,))
         timer.daemon = True
         timer.start()
 
     def run(self) -> None:
-        arguments = ["worker", "--pool=threads", f"--concurrency={self.settings.webhook_threads}"]
+        arguments = ["--quiet", "worker", "--pool=threads", f"--concurrency={self.settings.webhook_threads}"]
         name = f"--hostname=hooks-{os.getpid()}@{socket.gethostname()}"
         quiet = ["--without-gossip", "--without-mingle", f"--loglevel={self.settings.log_level}"]
         self.app.worker_main([*arguments, name, *quiet])
@@ -129,12 +143,13 @@ def register(app: Celery, delivering: Delivering) -> None:
 
     @app.task(name=DELIVER)  # type: ignore[untyped-decorator]  # Celery has no types
     def deliver(delivery_id: str, attempts: int) -> None:
-        delivering(uuid.UUID(delivery_id), attempts)
+        with discreetly():
+            delivering(uuid.UUID(delivery_id), attempts)
 
 
 def main() -> None:
     settings = ApiSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-hooks")
     check.tell(settings)  # what is away now is waited for all the same
     Hooks(settings).run()
 

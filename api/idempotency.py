@@ -17,7 +17,12 @@ HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 LONGEST = 255
 # RFC 9651's strings are quoted and escape quotes and backslashes; most clients send the bare key.
 QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
-VISIBLE = re.compile(r"[\x20-\x7e\x80-\uffff]+")
+VISIBLE = re.compile(r"[\x20-\x7e\xa1-\xff]+")
+# The same for the document.
+WRITTEN = (
+    r"^(?:[!#-~\xa1-\xff][ -~\xa1-\xff]{0,253}[!-~\xa1-\xff]|[!#-~\xa1-\xff]|"
+    r'"(?:[ !#-\[\]-~\xa1-\xff]|\\["\\]){1,255}")$'
+)
 
 
 class Once:
@@ -56,7 +61,7 @@ def read_key(header: str | None) -> str | None:
     """The key in a header, quoted or bare; None without one, InvalidRequest for one that can't be."""
     if header is None:
         return None
-    bare = header.strip()
+    bare = header.strip(" \t")
     if bare.startswith('"'):
         quoted = QUOTED.fullmatch(bare)
         bare = re.sub(r"\\(.)", r"\1", quoted.group(1)) if quoted else ""

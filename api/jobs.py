@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, current_app, request
@@ -12,12 +13,13 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 from pydantic_core import to_json
 from sqlalchemy.orm import Session
+from structlog.contextvars import bind_contextvars
 
 from api.auth import allow
-from api.errors import InvalidRequest
+from api.errors import InvalidRequest, PreconditionFailed
 from api.idempotency import Once
 from api.problems import Problem
-from api.requests import json_object
+from api.requests import json_object, origin
 from api.rubric_bodies import InlineRubric
 from api.schemas import JobBody, JobPage, JobPath, JobSettings, ListQuery, NewJobBody, RetriedBody, RetryBody
 from api.services import Services
@@ -78,6 +80,7 @@ def hand_in(body: JobSettings, new: jobs.NewJob, fingerprint: bytes | None = Non
             rubric = job_rubric(session, caller.tenant_id, body.rubric)
             view = JobView(jobs.submit(session, caller.tenant_id, rubric, new), rubric, None, None)
             once.keep(session, view.job.id)
+    bind_contextvars(job=view.job.id)
     services().dispatcher.wish(new.queue)  # after the commit: a worker must find the row
     response = _after_waiting(caller.tenant_id, view, 202)
     response.headers["Location"] = f"/v1/jobs/{view.job.id}"
@@ -193,7 +196,9 @@ def new_job(body: JobSettings, file: NewFile | None = None) -> jobs.NewJob:
     """The job of a body, or of a file and what came with it. InvalidRequest for a model that is not offered."""
     model = offered_model(body.model)
     fields = {"text": "", **body.model_dump(exclude={"rubric", "model"})}
-    return jobs.NewJob(model=model, queue=queue_name(model, body.device, body.priority), file=file, **fields)
+    return jobs.NewJob(
+        model=model, queue=queue_name(model, body.device, body.priority), file=file, origin=origin(), **fields
+    )
 
 
 def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Response:
@@ -210,6 +215,8 @@ def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Respo
         response.headers["Retry-After"] = "1"
     if request.method != "POST":
         response.make_conditional(request)
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            raise PreconditionFailed("The job is not the one that If-Match names.")
     return response
 
 

@@ -7,20 +7,22 @@ read `error` and `status`, not problems.
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Response, json, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import BadRequest
 
 from api.auth import allow
 from api.errors import Malformed
-from api.fields import clean
+from api.fields import NotBlank, clean
 from api.jobs import answer, await_end, offered_model, services
 from api.legacy_texts import rubric_info
 from api.problems import problem
+from api.requests import origin
 from api.running import broker_answers, live
 from broker.queues import queue_name
 from db import jobs
@@ -51,7 +53,7 @@ class OldScores(BaseModel):
 class OldSubmission(BaseModel):
     """What the old clients send."""
 
-    student_submission: str = Field(min_length=1, max_length=MOST, examples=["Phones should stay in the bag."])
+    student_submission: Annotated[str, NotBlank, Field(min_length=1, max_length=MOST)]
 
 
 class OldError(BaseModel):
@@ -100,7 +102,10 @@ def old_health() -> Response:
     except DatabaseAway:
         good = False
     body = {"status": "healthy" if good else "unhealthy", "service": "LLM Rubric Scoring API", "version": "1.0.0"}
-    return answer(body, 200 if good else 503)
+    response = answer(body, 200 if good else 503)
+    if not good:
+        response.headers["Retry-After"] = str(AGAIN_S)
+    return response
 
 
 @routes.get("/rubric-info", responses={200: OldInfo})
@@ -148,14 +153,16 @@ def _submit(tenant_id: uuid.UUID, text: str) -> JobView:
     """The text's job; one that waits already is not made twice, because clients that were told 503 send again."""
     model = offered_model(None)
     new = jobs.NewJob(
-        text=text, model=model, device="any", priority="interactive", queue=queue_name(model, "any", "interactive")
-    )
+        text=text, model=model, device="any", priority="interactive", queue=queue_name(model, "any", "interactive"),
+        origin=origin(),
+    )  # fmt: skip
     with services().database.session() as session:
         rubric = default_rubric(session)
         if known := find_open(session, tenant_id, rubric.id, fingerprint_of(text)):
             return find_job(session, tenant_id, known)
         services().intake.admit(session, tenant_id, 1)
         view = JobView(jobs.submit(session, tenant_id, rubric, new), rubric, None, None)
+    bind_contextvars(job=view.job.id)
     services().dispatcher.wish(new.queue)
     return view
 

@@ -8,11 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, json, request
+from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from api.errors import ApiError, InvalidRequest
 from db import errors as db
+from db.tracebacks import in_words, story
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,17 @@ class Problem(BaseModel):
     request_id: str
 
 
+class PartProblem(BaseModel):
+    """Why one part of a request, such as a row, was not taken."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldError]
+
+
 def problem(
     code: str, detail: str, errors: list[dict[str, Any]] | None = None, status: int | None = None,
     retry_after: int | None = None,
@@ -97,6 +110,9 @@ def install(app: Flask) -> None:
     app.register_error_handler(db.BadCursor, _bad_cursor)
     for kind, code in CODES.items():
         app.register_error_handler(kind, lambda e, code=code: problem(code, _sentence(e)))
+    # Python's decoder of JSON has no other limit.
+    app.register_error_handler(RecursionError, lambda _: problem("malformed", "The body is nested too deeply."))
+    app.register_error_handler(ParseException, lambda _: problem("malformed", "The body is not HTTP that can be read."))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
 
@@ -160,10 +176,6 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    # Only the kind and the place: the message of a database error may quote what was sent.
-    where = error.__traceback__
-    while where and where.tb_next:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_name}:{where.tb_lineno}" if where else "?"
-    log.error("request %s failed: %s in %s", g.get("request_id", ""), type(error).__name__, place)
+    # Not the exception itself: its message may quote what was sent.
+    log.error("the request failed: %s", in_words(error), extra={"exception": story(error)})
     return problem("internal", "The request failed, and the failure was logged under this request's id.")

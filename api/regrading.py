@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from flask import Response
+from structlog.contextvars import bind_contextvars
 
 from api.auth import allow
 from api.batch_bodies import BatchBody
 from api.calibrations import routes as routes
 from api.jobs import WRONG, answer, services
 from api.problems import Problem
+from api.requests import origin
 from api.rubric_bodies import RubricPath, RubricQuery
 from api.rubrics import named
 from api.views import batch_body
@@ -27,7 +29,8 @@ def regrade(path: RubricPath, query: RubricQuery) -> Response:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
         model = services().settings.offered[0]
         light, heavy = (queue_name(model, "any", lane) for lane in ("regrade", "bulk"))
-        view = batches.regrade(session, caller.tenant_id, rubric, model, light, heavy)
+        view = batches.regrade(session, caller.tenant_id, rubric, model, light, heavy, origin())
+    bind_contextvars(batch=view.batch.id)
     for queue in (light, heavy):
         services().dispatcher.wish(queue)
     response = answer(batch_body(view), 202)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 import re
 import time
+import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid6 import uuid7
 from werkzeug.exceptions import BadRequest
 
 from api.errors import InvalidRequest, Malformed, UnsupportedMediaType
 from api.limits import tell
+from broker.traces import NO_SPAN, Traces, trace_id
+from db.jobs import Origin
 
 log = logging.getLogger("api.access")
 
 ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+# Asked every few seconds by whoever looks after the processes: their lines and spans would bury all others.
+PROBES = ("/healthz", "/readyz", "/metrics", "/health")
 
 
 def install(app: Flask) -> None:
@@ -25,25 +31,51 @@ def install(app: Flask) -> None:
 
 
 def begin() -> None:
-    """Takes the caller's request id if it is a harmless one."""
+    """Takes the caller's request id if it is a harmless one, and its span; all lines of the request have them."""
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if ID.fullmatch(given) else uuid7().hex
-    g.began = time.perf_counter()
+    g.began, g.span, g.route = time.perf_counter(), NO_SPAN, request.url_rule.rule if request.url_rule else "-"
+    clear_contextvars()  # threads serve one request after another
+    bind_contextvars(request_id=g.request_id)
+    traces: Traces = current_app.extensions["gradeline"].traces
+    if traces.on and g.route not in PROBES:
+        g.span = traces.begin(
+            f"{request.method} {g.route}", "server", request.headers.get("traceparent"),
+            http__request__method=request.method, http__route=g.route, gradeline__request_id=g.request_id,
+        )  # fmt: skip
+        bind_contextvars(trace_id=trace_id(g.span.traceparent))
+    for name in ("job", "batch"):
+        if asked := _asked_for(name):
+            bind_contextvars(**{name: asked})
 
 
-def json_object(kinds: str = "application/json") -> None:
-    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise.
+def _asked_for(name: str) -> uuid.UUID | None:
+    """The id in the address, if it is one."""
+    try:
+        return uuid.UUID((request.view_args or {})[f"{name}_id"])
+    except (KeyError, ValueError):
+        return None
 
-    `kinds` are the types that the route takes, for whoever sends another one.
-    """
+
+def origin() -> Origin:
+    """What the jobs of this request keep of it."""
+    return Origin(g.request_id, g.span.traceparent)
+
+
+def json_object() -> None:
+    """Checks that the body is a JSON object. UnsupportedMediaType, Malformed or InvalidRequest otherwise."""
     if not request.is_json:
-        raise UnsupportedMediaType(f"Send the body as {kinds}.")
+        raise UnsupportedMediaType("Send the body as application/json.")
     try:
         body = request.get_json()  # kept with the request: it is parsed once
     except (BadRequest, RecursionError) as error:
         raise Malformed("The body is not valid JSON.") from error
     if not isinstance(body, dict):
-        raise InvalidRequest("The body must be a JSON object.", [{"loc": [], "msg": "not an object"}])
+        raise not_an_object()
+
+
+def not_an_object() -> InvalidRequest:
+    return InvalidRequest("The body must be a JSON object.", [{"loc": [], "msg": "not an object"}])
 
 
 def finish(response: Response) -> Response:
@@ -56,7 +88,11 @@ def finish(response: Response) -> Response:
     tell(response)
     if request.path.startswith("/v1/"):
         response.headers.setdefault("Cache-Control", "no-store")
-    route = request.url_rule.rule if request.url_rule else "-"
-    spent = (time.perf_counter() - g.began) * 1000
-    log.info("%s %s %s %.1f ms %s", request.method, route, response.status_code, spent, g.request_id)
+    spent = round((time.perf_counter() - g.began) * 1000, 1)
+    status = response.status_code
+    g.span.end(failed=str(status) if status >= 500 else "", http__response__status_code=status)
+    fields = {"method": request.method, "route": g.route, "status": status, "ms": spent}
+    log.log(
+        logging.DEBUG if g.route in PROBES else logging.INFO, "%s %s %d", request.method, g.route, status, extra=fields
+    )
     return response

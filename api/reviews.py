@@ -34,12 +34,12 @@ from db.reviews import Decision, Lease
 from db.rubric import find_rubric
 
 routes = APIBlueprint("reviews", __name__, url_prefix="/v1", abp_tags=[Tag(name="People")], abp_security=KEY)
-CHANGED: dict[str | int, Any] = {400: Problem, 409: Problem, 412: Problem, 415: Problem, **WRONG}
+CHANGED: dict[str | int, Any] = {400: Problem, 409: Problem, 415: Problem, **WRONG}
 LEASE_S = 30 * 60.0
 MOST_CHANGES = 1000
 
 
-@routes.put("/jobs/<job_id>/review", responses={200: JobBody, **CHANGED})
+@routes.put("/jobs/<job_id>/review", responses={200: JobBody, 412: Problem, **CHANGED})
 def review_job(path: JobPath, body: NewReviewBody) -> Response:
     """Review a job: put a person's points beside the machine's (scope review)
 

@@ -5,16 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from api.fields import MAX_TEXT, STRICT, Clean, JobError, not_blank
+from api.fields import MAX_TEXT, STRICT, Clean, JobError, NotBlank, ShortText
+from api.problems import PartProblem
 from db.rubric import INLINE, MEASURES
 
-Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^@/\s][^@/\r\n\t]*$"), Clean]
+# Strict, because `true` is no number.
+Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, strict=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^@/\s\x00][^@/\r\n\t\x00]*$"), Clean]
 Description = Annotated[str, StringConstraints(max_length=5000), Clean]
 Prompt = Annotated[str, StringConstraints(max_length=20_000), Clean]
-GroupWord = Annotated[str, StringConstraints(min_length=1, max_length=100), Clean, AfterValidator(not_blank)]
+GroupWord = Annotated[str, StringConstraints(min_length=1, max_length=100), NotBlank, Clean]
+# The document names them; a wrong one is answered with a sentence that does too.
+Measure = Annotated[str, StringConstraints(max_length=100), WithJsonSchema({"type": "string", "enum": list(MEASURES)})]
 MAX_STEPS = 10_000
 
 
@@ -31,14 +45,16 @@ class CriterionBody(BaseModel):
     """One aspect with its scale."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, StringConstraints(min_length=1, max_length=100), Clean, AfterValidator(not_blank)]
-    measures: str | None = Field(
-        None, max_length=100, description=f"what scores it, one of {', '.join(MEASURES)}; none: its own calibration"
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100), NotBlank, Clean]
+    measures: Measure | None = Field(
+        None, description=f"what scores it, one of {', '.join(MEASURES)}; none: its own calibration"
     )
-    weight: float = Field(1.0, ge=0, le=1e6, allow_inf_nan=False)
+    weight: float = Field(1.0, ge=0, le=1e6, allow_inf_nan=False, strict=True)
     min: Number = 0.0
     max: Number = 100.0
-    step: float | None = Field(None, gt=0, allow_inf_nan=False, description="scores are rounded to steps from `min`")
+    step: float | None = Field(
+        None, gt=0, allow_inf_nan=False, strict=True, description="scores are rounded to steps from `min`"
+    )
     description: Description = ""
     levels: list[LevelBody] = Field(default_factory=list, max_length=50)
 
@@ -92,6 +108,13 @@ class InlineRubric(BaseModel):
         return criteria
 
 
+# Told apart first, so that what is wrong with a rubric is not said of a name as well.
+WantedRubric = Annotated[
+    Annotated[ShortText, Tag("name")] | Annotated[InlineRubric, Tag("rubric")],
+    Discriminator(lambda value: "rubric" if isinstance(value, dict | InlineRubric) else "name"),
+]
+
+
 class NewRubricBody(InlineRubric):
     """What `POST /v1/rubrics` takes."""
 
@@ -116,7 +139,12 @@ class CalibrationPath(RubricPath):
 
 
 class RubricQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     version: int | None = Field(None, ge=1, le=1_000_000)
+
+
+class ExportQuery(RubricQuery):
+    format: Literal["canvas"] = "canvas"
 
 
 class ReportQuery(RubricQuery):
@@ -144,9 +172,22 @@ class RubricList(BaseModel):
     items: list[RubricBody]
 
 
+class RefusedRubric(BaseModel):
+    """A rubric of a file that could not be read, the row where it begins, and why."""
+
+    rubric: str
+    row: int
+    problem: PartProblem
+
+
+class ImportedRubrics(BaseModel):
+    rubrics: list[RubricBody]
+    rejected: list[RefusedRubric]
+
+
 class ExampleBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), NotBlank, Clean]
     scores: dict[str, Number] = Field(min_length=1, max_length=50)
     scores_2: dict[str, Number] | None = Field(
         None,
@@ -167,7 +208,7 @@ class ExampleBody(BaseModel):
 
 class CohortText(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), Clean, AfterValidator(not_blank)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), NotBlank, Clean]
 
 
 class CohortBatch(BaseModel):
@@ -214,6 +255,7 @@ class CalibrationList(BaseModel):
 
 
 class ForceQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     force: bool = False
 
 

@@ -16,7 +16,15 @@ from api.auth import allow
 from api.errors import InvalidRequest, UnsupportedMediaType
 from api.jobs import KEY, WRONG, answer, services
 from api.problems import Problem, field_errors
-from api.rubric_bodies import NewRubricBody, RubricBody, RubricList, RubricPath, RubricQuery
+from api.rubric_bodies import (
+    ExportQuery,
+    ImportedRubrics,
+    NewRubricBody,
+    RubricBody,
+    RubricList,
+    RubricPath,
+    RubricQuery,
+)
 from db.calibrations import active_calibration
 from db.rubric import Rubric, add_version, find_rubric, list_rubrics, unmeasured, versions_of
 
@@ -57,7 +65,7 @@ def read_rubric(path: RubricPath, query: RubricQuery) -> Response:
         return answer(rubric_body(session, named(session, caller.tenant_id, path.rubric, query.version)))
 
 
-@routes.post("/import", responses={201: None, 400: Problem, 415: Problem, **WRONG})
+@routes.post("/import", responses={201: ImportedRubrics, 400: Problem, 415: Problem, **WRONG})
 def import_rubrics() -> Response:
     """Make rubrics from a Canvas rubric CSV
 
@@ -84,11 +92,9 @@ def import_rubrics() -> Response:
 
 
 @routes.get("/<rubric>/export", responses={200: None, **WRONG})
-def export_rubric(path: RubricPath, query: RubricQuery) -> Response:
+def export_rubric(path: RubricPath, query: ExportQuery) -> Response:
     """A rubric as a Canvas rubric CSV"""
     caller = allow("read")
-    if request.args.get("format", "canvas") != "canvas":
-        raise InvalidRequest("The format must be 'canvas'.", [{"loc": ["format"], "msg": "must be 'canvas'"}])
     with services().database.session() as session:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
     response = Response(canvas.write(rubric.name, rubric.criteria), mimetype="text/csv")

@@ -45,7 +45,7 @@ def list_queues() -> Response:
     names = {queue_name(m, d, lane) for m in settings.offered for d in DEVICES for lane in LANES} | figures.keys()
     items = []
     for name in sorted(names):
-        f = figures.get(name)
+        f, live_here = figures.get(name), workers.get(name)
         items.append(
             {
                 "queue": name,
@@ -55,7 +55,7 @@ def list_queues() -> Response:
                 "oldest_seconds": round(f.oldest_s, 3) if f else 0.0,
                 "rate_per_second": round(f.rate, 3) if f else 0.0,
                 "eta_seconds": f.eta_s if f else 0.0,
-                "workers": workers.get(name, 0),
+                "workers": live_here.children if live_here else 0,
             }
         )
     return answer({"items": items})

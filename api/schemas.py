@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, ShortText, Text
-from api.rubric_bodies import InlineRubric
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, ShortText, Text, Whole
+from api.rubric_bodies import WantedRubric
 
 BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -18,7 +18,7 @@ class JobSettings(BaseModel):
     """What comes with a text or a file."""
 
     model_config = STRICT
-    rubric: ShortText | InlineRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
+    rubric: WantedRubric = Field("default", description="a name, name@version, an id, or a rubric itself")
     prompt: AssignmentPrompt | None = Field(None, description="the task that the student answered")
     model: ShortText | None = None
     device: Device = "any"
@@ -56,7 +56,7 @@ class RetryBody(BaseModel):
     batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
     code: ShortText | None = Field(None, description="of their error, such as `worker_lost`")
     rubric: ShortText | None = Field(None, description="a rubric's name")
-    limit: int = Field(1000, ge=1, le=10_000)
+    limit: Whole = Field(1000, ge=1, le=10_000)
 
 
 class RetriedBody(BaseModel):

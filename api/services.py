@@ -13,6 +13,7 @@ from api.settings import ApiSettings
 from api.streams import Streams
 from api.wakeup import Wakeup
 from broker.dispatch import Dispatcher
+from broker.traces import Traces
 from db.session import Database
 
 
@@ -29,3 +30,4 @@ class Services:
     intake: Intake
     limits: Limits
     streams: Streams
+    traces: Traces

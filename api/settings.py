@@ -30,6 +30,9 @@ class ApiSettings(BrokerSettings):
     cors_origins: str = Field(
         "", description="web origins whose pages may read answers, by commas; *: any; empty: none"
     )
+    read_s: float = Field(
+        20.0, gt=0, le=3600, description="seconds that a request has to arrive; each 10 kB of it give one more"
+    )
     wait_max_s: float = Field(30.0, ge=0, le=300, description="longest wait that Prefer: wait= can ask for")
     waiters: int = Field(12, ge=0, le=256, description="requests of one process that may wait at once")
     legacy_open: bool | Literal["loopback"] = Field(
@@ -65,7 +68,6 @@ class ApiSettings(BrokerSettings):
         2000, ge=100, description="longest statement of a part of GET /metrics; a part that takes longer is left out"
     )
     metrics_rubrics: int = Field(50, ge=1, le=1000, description="rubric versions whose scores GET /metrics tells apart")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("webhook_retries_s")
     @classmethod

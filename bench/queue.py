@@ -92,7 +92,7 @@ def graded(grading: Grading, ids: list[Any], spent: dict[str, float]) -> int:
         scorer = grading.marker.scorer(False)
         held = clocked(spent, "claim", lambda: jobs.claim(session, ids, grading.name, 60, scorer))
     finished = clocked(spent, "mark", lambda: grading.marker.mark(held))
-    return int(clocked(spent, "persist", lambda: grading.write(grading.marker, finished)))
+    return len(clocked(spent, "persist", lambda: grading.write(grading.marker, finished)))
 
 
 def clocked(spent: dict[str, float], name: str, work: Callable[[], Any]) -> Any:

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from broker.app import CALIBRATE, GRADE, count_messages
 from broker.chunks import Chunk, chunk_size, cut, time_limits
 from broker.settings import BrokerSettings
+from broker.traces import NO_TRACES, Traces
 from db import calibrations, window
 from db.calibration import Calibration
 from db.errors import DatabaseAway
@@ -36,8 +37,8 @@ EVERYTHING = "*"
 class Dispatch:
     """Fills the window of queues. Safe to call from any process at any time: the rows decide who sends what."""
 
-    def __init__(self, database: Database, app: Celery, settings: BrokerSettings) -> None:
-        self.database, self.app, self.settings = database, app, settings
+    def __init__(self, database: Database, app: Celery, settings: BrokerSettings, traces: Traces = NO_TRACES) -> None:
+        self.database, self.app, self.settings, self.traces = database, app, settings, traces
         self._live: dict[str, Live] = {}
         self._live_at = 0.0
 
@@ -92,12 +93,16 @@ class Dispatch:
 
     def _send(self, queue: str, chunk: Chunk, job_ms: float | None, unsent: list[Chunk]) -> None:
         soft, hard = time_limits(len(chunk.ids), job_ms, self.settings)
+        span = self.traces.begin(f"send {queue}", "producer", gradeline__queue=queue, gradeline__jobs=len(chunk.ids))
         try:
             self.app.send_task(
                 GRADE, args=[[str(i) for i in chunk.ids], chunk.losses], queue=queue, retry=False,
                 soft_time_limit=soft, time_limit=hard,
+                headers={"traceparent": span.traceparent} if span.traceparent else None,
             )  # fmt: skip
+            span.end()
         except OperationalError:
+            span.end(failed="OperationalError")
             with self.database.session() as session:
                 window.put_back(session, [job for each in unsent for job in each.ids])
             raise

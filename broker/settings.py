@@ -60,7 +60,16 @@ class BrokerSettings(DatabaseSettings):
     retain_results_days: int = Field(
         0, ge=0, le=36_500, description="days after a job's end at which its scores and metadata are erased; 0: never"
     )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="a collector of OpenTelemetry traces, such as http://collector:4318; empty: nothing is traced",
+    )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+    heartbeat_file: str = Field(
+        "",
+        description="file whose time of change lies in the future while the process is alive and connected; empty: none",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -7,6 +7,7 @@ import logging
 from kombu.exceptions import OperationalError
 
 from broker.dispatch import Dispatch
+from broker.logs import tell_of_back
 from db import baselines, calibrations, idempotency, jobs, retention
 from db.worker import forget_gone
 
@@ -38,7 +39,7 @@ def sweep(dispatch: Dispatch, patient: bool = False) -> int:
     with dispatch.database.session() as session:
         baselines.settle(session)  # whose worker died between the calibration's end and this
     if back:
-        log.warning("taken back: %d jobs of lost workers", len(back))
+        tell_of_back(back, str(LOST["code"]))
     try:
         if lost := dispatch.forget_lost():
             log.warning("taken back: %d jobs of lost messages", lost)

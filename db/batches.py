@@ -101,12 +101,15 @@ def submit(
     return BatchView(batch, rubric, Figures(queued=len(rows)))
 
 
-def regrade(session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str) -> BatchView:
+def regrade(
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str,
+    origin: jobs.Origin = jobs.NO_ORIGIN,
+) -> BatchView:  # fmt: skip
     """A rubric version's submissions once more, as a new batch (`jobs.regrade`)."""
     batch = Batch(tenant_id=tenant_id, rubric_id=rubric.id, total=0)
     session.add(batch)
     session.flush()
-    batch.total = jobs.regrade(session, tenant_id, rubric, batch.id, model, light, heavy)
+    batch.total = jobs.regrade(session, tenant_id, rubric, batch.id, model, light, heavy, origin)
     session.flush()
     return BatchView(batch, rubric, Figures(queued=batch.total))
 

@@ -15,13 +15,14 @@ from db import upload
 from db.base import new_ids
 from db.batch import Batch
 from db.copying import copy_rows
+from db.jobs import NO_ORIGIN, Origin
 from db.submission import fingerprint_of
 from db.upload import NewFile
 
 SUBMISSION = ("id", "tenant_id", "text", "prompt", "fingerprint")
 JOB = (
     "id", "submission_id", "external_id", "metadata", "tenant_id", "rubric_id", "batch_id", "share_id", "queue", "model",
-    "device", "priority", "allow_degraded", "explain", "held",
+    "device", "priority", "allow_degraded", "explain", "held", "request_id", "traceparent",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ class Manner:
     device: str = "any"
     allow_degraded: bool = True
     explain: bool = False
+    origin: Origin = NO_ORIGIN
 
 
 def submit_rows(session: Session, batch: Batch, manner: Manner, rows: Rows, held: bool) -> list[uuid.UUID]:
@@ -102,6 +104,7 @@ def _write(
     same = (
         tenant, batch.rubric_id, batch.id, batch.id, manner.queue, manner.model,
         manner.device, "bulk", manner.allow_degraded, manner.explain, held,
+        manner.origin.request_id, manner.origin.traceparent,
     )  # fmt: skip
     jobs = ((job, each, row.external_id, json.dumps(row.metadata), *same) for (each, job), row in pairs)
     copy_rows(session, "job", JOB, jobs)

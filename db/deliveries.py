@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from db.cursors import make_cursor, read_cursor
 from db.errors import DeliveryNotFound
+from db.job import Job
+from db.jobs import NO_ORIGIN, Origin
 from db.webhook import WebhookDelivery, WebhookEndpoint
 
 # The channel on which senders hear that something is due, or that there is room for more.
@@ -135,6 +137,13 @@ def claim(session: Session, delivery_id: uuid.UUID, attempts: int, hold_s: float
     """The delivery, held by the caller for so long; None when another attempt was made since."""
     row = session.execute(CLAIM, {"id": delivery_id, "attempts": attempts, "hold_s": hold_s}).mappings().first()
     return Held(**row) if row else None
+
+
+def origin(session: Session, held: Held) -> Origin:
+    """The request that a delivery's job, or its batch, came with."""
+    which = Job.id == held.job_id if held.job_id is not None else Job.batch_id == held.batch_id
+    found = session.execute(select(Job.request_id, Job.traceparent).where(which).order_by(Job.id).limit(1)).first()
+    return Origin(*found) if found else NO_ORIGIN
 
 
 def settle(session: Session, held: Held, outcome: Outcome) -> None:

@@ -20,7 +20,9 @@ from db.submission import Embedding, Submission
 from db.webhook import WebhookDelivery
 
 # Of a job: what may say who its student is.
-NOTHING: dict[str, Any] = {"external_id": None, "callback_url": None, "metadata_": {}, "error": None}
+NOTHING: dict[str, Any] = {
+    "external_id": None, "callback_url": None, "metadata_": {}, "error": None, "request_id": None, "traceparent": None,
+}  # fmt: skip
 
 
 def erase(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, who: str = "operator") -> None:

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, SmallInteger, String, func, text
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,6 +76,9 @@ class Job(Base):
     error: Mapped[dict[str, Any] | None]
     erased_at: Mapped[datetime | None]
     source_id: Mapped[uuid.UUID | None]  # the job that a regrade repeats
+    # Of the request that it came with: whoever runs it logs and traces by these.
+    request_id: Mapped[str | None] = mapped_column(String(100))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class Attempt(Base):

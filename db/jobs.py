@@ -31,6 +31,17 @@ from db.upload import NewFile
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The request that jobs came with: its id, and its span as a W3C `traceparent` where requests are traced."""
+
+    request_id: str | None = None
+    traceparent: str | None = None
+
+
+NO_ORIGIN = Origin()
+
+
+@dataclass(frozen=True)
 class NewJob:
     """What a caller asked for, validated. A job with a file has no text yet."""
 
@@ -47,6 +58,7 @@ class NewJob:
     batch_id: uuid.UUID | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     file: NewFile | None = None
+    origin: Origin = NO_ORIGIN
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,9 @@ class Claimed:
     topic: list[float] | None = None  # a regrade's: the prompt features
     advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
     known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
+    batch_id: uuid.UUID | None = None
+    request_id: str | None = None  # of the request that it came with, as is the next
+    traceparent: str | None = None
     upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
     kind: str | None = None  # of that file
     queue_ms: float = 0.0  # it has waited so long
@@ -104,6 +119,7 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
         "share_id": new.batch_id or tenant_id, "batch_id": new.batch_id, "queue": new.queue, "model": new.model,
         "device": new.device, "priority": new.priority, "allow_degraded": new.allow_degraded, "explain": new.explain,
         "external_id": new.external_id, "callback_url": new.callback_url,
+        **asdict(new.origin),
     }  # fmt: skip
     fingerprint = None if new.file else fingerprint_of(new.text)
     text = {"text": new.text, "prompt": new.prompt, "fingerprint": fingerprint}
@@ -114,8 +130,9 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
 
 
 def regrade(
-    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str
-) -> int:
+    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str,
+    origin: Origin = NO_ORIGIN,
+) -> int:  # fmt: skip
     """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
 
     Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
@@ -140,7 +157,7 @@ def regrade(
         "external_id",
         "metadata_",
     )
-    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk"}
+    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk", **asdict(origin)}
     found = session.execute(newest).all()
     # An erasure that is under way is waited for, and one that comes later sees the new jobs (`db/erasing.py`).
     whole = select(Submission.id).where(Submission.id == func.any([job.submission_id for job, _ in found]))

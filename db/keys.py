@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.errors import GradelineError, TenantNotFound
+from db.logs import configure
 from db.session import Database
 from db.settings import DatabaseSettings
 from db.tenant import SCOPES, Key, Tenant, create_key
@@ -112,7 +113,9 @@ def main() -> None:
     todo.add_parser("list").add_argument("--tenant")
     todo.add_parser("revoke").add_argument("key")
     asked = parser.parse_args()
-    database = Database(DatabaseSettings())
+    settings = DatabaseSettings()
+    configure(settings, "gradeline-keys")
+    database = Database(settings)
     try:
         with database.session() as session:
             print(json.dumps(_do(session, asked), indent=1))  # noqa: T201 - it is the answer

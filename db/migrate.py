@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
+from db.logs import configure
 from db.rubric import default_rubric
 from db.session import Database
 from db.settings import DatabaseSettings
@@ -56,7 +57,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m db.migrate", description=__doc__)
     parser.add_argument("--key-file", type=Path, help="write an admin key there, unless the file exists")
     arguments = parser.parse_args()
-    database = Database(DatabaseSettings())
+    settings = DatabaseSettings()
+    configure(settings, "gradeline-migrate")
+    database = Database(settings)
     migrate(database)
     if arguments.key_file:
         write_admin_key(database, arguments.key_file)

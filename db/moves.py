@@ -27,9 +27,10 @@ WITH handed_in AS (
     VALUES (:submission_id, :tenant_id, :text, :prompt, :fingerprint)
 )
 INSERT INTO job (id, tenant_id, submission_id, rubric_id, batch_id, share_id, queue, model, device, priority, allow_degraded,
-    explain, external_id, callback_url, metadata)
+    explain, external_id, callback_url, metadata, request_id, traceparent)
 VALUES (:id, :tenant_id, :submission_id, :rubric_id, :batch_id, :share_id, :queue, :model, :device, :priority,
-    :allow_degraded, :explain, :external_id, :callback_url, CAST(:metadata AS jsonb))
+    :allow_degraded, :explain, :external_id, :callback_url, CAST(:metadata AS jsonb),
+    :request_id, :traceparent)
 RETURNING created_at
 """)
 
@@ -46,8 +47,9 @@ WITH mine AS (
         lease_until = clock_timestamp() + make_interval(secs => :lease_s), worker = :worker
     FROM mine WHERE job.id = mine.id RETURNING job.*
 ), {TOLD.format(of="claimed")}
-SELECT c.id, c.attempt, c.allow_degraded, c.explain, s.text, coalesce(s.prompt, r.prompt) AS prompt,
-    r.id AS rubric_id, CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
+SELECT c.id, c.attempt, c.batch_id, c.request_id, c.traceparent, c.allow_degraded, c.explain, s.text,
+    coalesce(s.prompt, r.prompt) AS prompt, r.id AS rubric_id,
+    CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY c.id) = 1 THEN r.criteria END AS criteria,
     k.id AS calibration_id, e.vector, e.surface, p.topic, p.advisories, same.result AS known, u.submission_id AS upload_id,
     u.kind, CAST({QUEUE_MS.format(job="c")} AS float8) AS queue_ms
 FROM claimed c JOIN submission s ON s.id = c.submission_id JOIN rubric r ON r.id = c.rubric_id
@@ -145,9 +147,10 @@ WITH gone AS (
         finished_at = CASE WHEN gone.spent THEN clock_timestamp() END,
         error = CASE WHEN gone.spent THEN CAST(:error AS jsonb) END,
         retry_at = clock_timestamp() + make_interval(secs => :counted * :backoff_s * (power(2, gone.losses - 1) - 1))
-    FROM gone WHERE job.id = gone.id RETURNING job.id, job.batch_id, job.queue, job.state
+    FROM gone WHERE job.id = gone.id RETURNING job.id, job.batch_id, job.queue, job.state, job.request_id, job.traceparent,
+        job.attempt, gone.worker
 ), {told}
-SELECT id, queue, state FROM moved, told
+SELECT id, queue, state, batch_id, request_id, traceparent, attempt, worker FROM moved, told
 """
 SAME = {"queue_ms": QUEUE_MS.format(job="gone"), "told": TOLD.format(of="moved")}
 OURS = "(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))"

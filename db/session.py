@@ -65,6 +65,7 @@ class Database:
             make_url(self.settings.database_url).set(drivername="postgresql+psycopg"),
             pool_size=self.settings.database_pool,
             max_overflow=0,
+            hide_parameters=True,  # an error says which statement failed, not on whose text
             pool_timeout=self.settings.database_connect_s,
             connect_args=self.arguments,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,4 +24,8 @@ class DatabaseSettings(BaseSettings):
         ge=2,
         le=600,
         description="seconds after which a connection to PostgreSQL or Redis counts as cut when nothing comes back on it",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="how lines are logged; auto: columns on a terminal, JSON elsewhere"
     )

@@ -51,6 +51,7 @@ class Caller:
     tenant_id: uuid.UUID
     key_id: uuid.UUID
     scopes: frozenset[str]
+    tenant: str = ""  # its name
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -74,15 +75,17 @@ def find_caller(session: Session, token: str) -> Caller | None:
     prefix, _, secret = rest.partition("_")
     if start != "gl" or not secret or "\0" in token:
         return None
-    key = session.scalar(select(Key).where(Key.prefix == prefix, Key.revoked_at.is_(None)))
-    if key is None or not hmac.compare_digest(key.hash, _hash(secret)):
+    mine = select(Key, Tenant.name).join(Tenant, Tenant.id == Key.tenant_id)
+    found = session.execute(mine.where(Key.prefix == prefix, Key.revoked_at.is_(None))).first()
+    if found is None or not hmac.compare_digest(found[0].hash, _hash(secret)):
         return None
+    key, tenant = found
     now = session.scalar(select(func.now()))
     if now is None or (key.expires_at is not None and key.expires_at <= now):
         return None
     if key.last_used_at is None or now - key.last_used_at > LAST_USED_STEP:
         session.execute(update(Key).where(Key.id == key.id).values(last_used_at=now))
-    return Caller(key.tenant_id, key.id, frozenset(key.scopes))
+    return Caller(key.tenant_id, key.id, frozenset(key.scopes), tenant)
 
 
 def default_tenant(session: Session) -> Tenant:

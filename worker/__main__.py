@@ -19,10 +19,13 @@ from celery.worker import state
 
 from broker import check
 from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
+from broker.logs import configure, discreetly
 from broker.process import die_with_parent, give_way
+from broker.pulse import Pulse
 from broker.queues import consumed_by
+from db.logs import about
 from db.session import Database
-from worker.child import Child
+from worker.child import CHILD, Child
 from worker.losses import Losses
 from worker.metrics import serve
 from worker.settings import WorkerSettings
@@ -42,12 +45,15 @@ class Process:
             consumed_by(settings.own_model, settings.lane_device), settings.deaf_s,
             lambda queue: count_messages(self.app, queue), lambda: bool(state.reserved_requests),
         )  # fmt: skip
+        self.pulse = Pulse(settings.heartbeat_file, settings.live_s)
+        self.of_child = Pulse(settings.heartbeat_file, settings.live_s, CHILD)
         self.app.conf.worker_max_memory_per_child = settings.child_memory_mb * 1024 or None
         listen(self.app, settings, settings.lane_device)
         register(self.app, self)
         signals.worker_process_init.connect(self.begin, weak=False)
         signals.worker_process_shutdown.connect(self.end, weak=False)
         signals.worker_ready.connect(self.ready, weak=False)
+        signals.heartbeat_sent.connect(self.beat, weak=False)
         signals.task_received.connect(self.received, weak=False)
         signals.task_failure.connect(self.failed, weak=False)
         signals.worker_shutting_down.connect(self.hurry, weak=False)
@@ -68,6 +74,11 @@ class Process:
 
     def ready(self, **_: Any) -> None:
         self.watchdog.start()
+
+    def beat(self, **_: Any) -> None:
+        """Every two seconds while the parent's loop turns and its broker is there; the children speak for the rest."""
+        if self.of_child.holds():
+            self.pulse.beat()
 
     def received(self, **_: Any) -> None:
         self.watchdog.heard()
@@ -92,6 +103,7 @@ class Process:
 
     def run(self) -> None:
         arguments = [
+            "--quiet",  # no banner: it has the form of no log, and says less than the first lines
             "worker",
             "--pool=prefork",
             f"--concurrency={self.settings.concurrency}",
@@ -110,17 +122,17 @@ def register(app: Celery, process: Process) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
         queue = str((task.request.delivery_info or {}).get("routing_key", ""))
-        try:
-            process.child.grade([uuid.UUID(job_id) for job_id in job_ids], queue, losses)
-        except MemoryError:
-            # The jobs have been handed back. Celery's parent would end over this very class.
-            raise RuntimeError("out of memory") from None
+        # A MemoryError, too, must not reach Celery's parent as what it is: it would end over that class.
+        with about(chunk=task.request.id), discreetly():
+            ids = [uuid.UUID(job_id) for job_id in job_ids]
+            process.child.grade(ids, queue, losses, task.request.get("traceparent"))
 
     @app.task(name=CALIBRATE)  # type: ignore[untyped-decorator]  # Celery has no types
     def calibrate(calibration_id: str) -> None:
         if process.child is None:
             raise RuntimeError("this child has not started")
-        process.child.calibrate(uuid.UUID(calibration_id))
+        with about(calibration=calibration_id), discreetly():
+            process.child.calibrate(uuid.UUID(calibration_id))
 
 
 def main() -> None:
@@ -128,9 +140,10 @@ def main() -> None:
     parser.add_argument("--name", default="", help="name of this worker; two that run at once need two names")
     settings = WorkerSettings()
     name = parser.parse_args().name or f"{settings.lane_device}-{os.getpid()}"
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    name = name if "@" in name else f"{name}@{socket.gethostname()}"
+    configure(settings, "gradeline-worker", worker=name)
     check.tell(settings)  # what is away now is waited for all the same
-    Process(settings, name if "@" in name else f"{name}@{socket.gethostname()}").run()
+    Process(settings, name).run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import replace
 import psutil
 
 from broker.dispatch import Dispatch
+from broker.pulse import Pulse
 from broker.sweep import sweep
 from db import calibrations, jobs
 from db.errors import DatabaseAway
@@ -26,8 +27,11 @@ log = logging.getLogger(__name__)
 class Heart:
     """Beats until the child ends. What it can't do while the database is away, it does when it is back."""
 
-    def __init__(self, said: Beat, grading: Grading, dispatch: Dispatch, calibrating: Calibrating) -> None:
+    def __init__(
+        self, said: Beat, grading: Grading, dispatch: Dispatch, calibrating: Calibrating, pulse: Pulse
+    ) -> None:
         self.said, self.grading, self.dispatch, self.calibrating = said, grading, dispatch, calibrating
+        self.pulse = pulse
         self.children = 1  # of all workers, this one included
         self._patient_until = 0.0
         self._stop = threading.Event()
@@ -72,6 +76,7 @@ class Heart:
         now = replace(self.said, rss_bytes=psutil.Process().memory_info().rss, job_ms=self.grading.pace.job_ms)
         with self.dispatch.database.statement() as session:
             self.children = beat(session, now, self.dispatch.settings.live_s)
+        self.pulse.beat()
 
     def _renew(self) -> None:
         if held := self.grading.holding.jobs:

@@ -16,8 +16,10 @@ from celery import Celery
 from threadpoolctl import threadpool_limits
 
 from broker.dispatch import Dispatch, Dispatcher
+from broker.pulse import Pulse
 from broker.queues import consumed_by
 from broker.settings import EMBEDDED_MODEL
+from broker.traces import make_traces
 from db.session import Database
 from db.worker import Beat
 from worker.beat import Heart
@@ -31,6 +33,8 @@ from worker.settings import WorkerSettings
 from worker.taught_heads import TaughtHeads
 
 log = logging.getLogger(__name__)
+
+CHILD = "child"  # whose signs of life: any child's
 
 
 class Child:
@@ -46,11 +50,14 @@ class Child:
         # Heads are small: a second thread of the linear algebra library would only spin. Fitting takes more again.
         threadpool_limits(1, user_api="blas")
         self.settings, self.name, self.queues = settings, name, queues
-        self.grading = Grading(database, marker, settings, name)
+        self.traces = make_traces(settings, "gradeline-worker")
+        self.grading = Grading(database, marker, settings, name, self.traces)
         self.calibrating = Calibrating(database, marker, settings, name)
-        dispatch = Dispatch(database, app, settings)
+        dispatch = Dispatch(database, app, settings, self.traces)
         self.dispatcher = Dispatcher(dispatch)
-        self.heart = Heart(_introduction(settings, name, queues, marker), self.grading, dispatch, self.calibrating)
+        pulse = Pulse(settings.heartbeat_file, settings.live_s, CHILD)
+        said = _introduction(settings, name, queues, marker)
+        self.heart = Heart(said, self.grading, dispatch, self.calibrating, pulse)
         self.mender = Mender(
             lambda: load_marker(settings, name, taught),
             lambda: self.grading.marker,
@@ -64,10 +71,12 @@ class Child:
             "ready in %.2f s: %s", time.perf_counter() - began, marker.engine.name if marker.engine else marker.why
         )
 
-    def grade(self, ids: Sequence[uuid.UUID], queue: str, losses: int | None = None) -> Future[int]:
+    def grade(
+        self, ids: Sequence[uuid.UUID], queue: str, losses: int | None = None, sent: str | None = None
+    ) -> Future[int]:
         """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
-            return self.grading.chunk(ids, queue, losses)
+            return self.grading.chunk(ids, queue, losses, sent)
         finally:
             self.dispatcher.wish()
 
@@ -89,6 +98,7 @@ class Child:
         self.grading.stop()
         self.dispatcher.stop()
         self.heart.stop()
+        self.traces.stop()
 
 
 def load_marker(settings: WorkerSettings, name: str, taught: TaughtHeads | None = None) -> Marker:

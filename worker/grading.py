@@ -8,19 +8,23 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import replace
 
 from celery.exceptions import SoftTimeLimitExceeded
 
+from broker.traces import NO_TRACES, Traces
 from db import jobs
 from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.files import Files
 from worker.marking import Marker
-from worker.metrics import Chunk, counted
+from worker.metrics import counted
 from worker.pace import Pace
 from worker.reasons import NOT_REACHED, counts, reason
 from worker.settings import WorkerSettings
+from worker.telling import Course, gave_back, tell, trace
 
 log = logging.getLogger(__name__)
 
@@ -53,28 +57,33 @@ class Holding:
 class Grading:
     """Grades chunks. One object a child, used by one thread; `holding` is read by the beat thread."""
 
-    def __init__(self, database: Database, marker: Marker, settings: WorkerSettings, name: str) -> None:
+    def __init__(
+        self, database: Database, marker: Marker, settings: WorkerSettings, name: str, traces: Traces = NO_TRACES
+    ) -> None:
         self.database, self.marker, self.settings, self.name = database, marker, settings, name
+        self.traces = traces
         self.holding, self.pace = Holding(), Pace()
         self.files = Files(database, settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._written: Future[int] = NOTHING
 
-    def chunk(self, ids: Sequence[uuid.UUID], queue: str = "", losses: int | None = None) -> Future[int]:
+    def chunk(
+        self, ids: Sequence[uuid.UUID], queue: str = "", losses: int | None = None, sent: str | None = None
+    ) -> Future[int]:
         """Grades those of the jobs that still wait; how many results were kept is known when they are written.
 
         A chunk is written while the next one computes, but never two at once. A message that is delivered again finds
         nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the
-        sweep takes them back.
+        sweep takes them back. `sent` is the span of whoever sent it.
         """
-        began = time.perf_counter()
+        began, at = time.perf_counter(), time.time()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.statement() as session:
             scorer = marker.scorer(self.settings.reuse)
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
-        counting = counted().chunk(queue, held, began)
+        course = Course(queue, sent, at, counted().chunk(queue, held, began), claimed=time.time())
         # Texts first: a file may take long to read.
         parts = [[job for job in held if (job.upload_id is not None) == files] for files in (False, True)]
         left = [part for part in parts if part]
@@ -83,7 +92,7 @@ class Grading:
         kept = NOTHING
         try:
             while left:
-                kept = self._part(marker, left[0], kept, counting)
+                kept = self._part(marker, left[0], kept, replace(course))
                 left.pop(0)
         except BaseException as error:
             for part in left:
@@ -93,19 +102,22 @@ class Grading:
         self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
         return kept
 
-    def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], counting: Chunk) -> Future[int]:
+    def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], course: Course) -> Future[int]:
         """The texts of a chunk, or its files: how many results were kept, with those of the part before."""
         began = time.perf_counter()
         read = self.files.read([job for job in held if job.upload_id is not None])
         if read.jobs or read.failed:
-            counting.files(began)
+            course.counting.files(began)
         finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
         if read.late:
             with self.database.session() as session:
                 back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
-            counted().lose(NOT_REACHED["code"], len(back))
+            gave_back(back, NOT_REACHED["code"])
+        course.marked = time.time()
         self._await_turn()
-        self._written = self._writer.submit(self._write, marker, held, finished, before, counting)
+        # In this context: its lines say which chunk they are of.
+        write = copy_context().run
+        self._written = self._writer.submit(write, self._write, marker, held, finished, before, course)
         return self._written
 
     def _await_turn(self) -> None:
@@ -121,14 +133,10 @@ class Grading:
         self._writer.shutdown()
 
     def _write(
-        self,
-        marker: Marker,
-        held: Sequence[Claimed],
-        finished: Sequence[Finished],
-        before: Future[int],
-        counting: Chunk,
-    ) -> int:
-        began = time.perf_counter()
+        self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int],
+        course: Course,
+    ) -> int:  # fmt: skip
+        began, course.writing = time.perf_counter(), time.time()
         try:
             kept = self.write(marker, finished)
         except Exception:
@@ -136,12 +144,15 @@ class Grading:
             raise
         finally:
             self.holding.drop(held)
-        counting.written(held, finished, began)
-        return kept + before.result()
+        course.counting.written(held, finished, began)
+        course.written = time.time()
+        tell(held, finished, kept, course)
+        trace(self.traces, self.name, held, finished, kept, course)
+        return len(kept) + before.result()
 
-    def write(self, marker: Marker, finished: Sequence[Finished]) -> int:
-        """Writes a whole chunk in one transaction. While the database is away, waits as long as a chunk may take: if the
-        leases have ended by then, the attempts' numbers say whose result counts."""
+    def write(self, marker: Marker, finished: Sequence[Finished]) -> set[uuid.UUID]:
+        """Writes a whole chunk in one transaction; returns whose results were kept. While the database is away, waits as
+        long as a chunk may take: if the leases have ended by then, the attempts' numbers say whose result counts."""
         deadline = time.monotonic() + self.settings.time_limit_s
         while True:
             try:
@@ -152,15 +163,15 @@ class Grading:
                 log.warning("the database is away; %d results wait to be written", len(finished))
                 time.sleep(0.5)
 
-    def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> int:
+    def _write_once(self, marker: Marker, finished: Sequence[Finished]) -> set[uuid.UUID]:
         with self.database.statement() as session:
-            return len(jobs.finish(session, finished, marker.model, marker.revision))
+            return jobs.finish(session, finished, marker.model, marker.revision)
 
     def _hand_back(self, held: Sequence[Claimed], why: BaseException) -> None:
         most, backoff_s = self.settings.max_attempts, self.settings.backoff_s
         try:
             with self.database.session() as session:
                 back = jobs.hand_back(session, held, reason(why), most, backoff_s, counts(why))
-            counted().lose(reason(why)["code"], len(back))
+            gave_back(back, reason(why)["code"])
         except DatabaseAway:
             log.warning("%d jobs could not be handed back; the sweep takes them when their lease ends", len(held))

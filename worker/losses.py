@@ -18,9 +18,9 @@ from broker.sweep import LOST
 from db import calibrations, jobs, window
 from db.errors import GradelineError
 from db.session import Database
-from worker import metrics
 from worker.reasons import OUT_OF_MEMORY, STOPPED, reason
 from worker.settings import WorkerSettings
+from worker.telling import gave_back
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Losses:
                 if not counted:
                     calibrations.release(session, self.name)
                 window.put_back(session, ids)  # what it was sent and had not begun
-            metrics.counted().lose(why["code"], len(back))
+            gave_back(back, why["code"])
         except GradelineError:
             log.warning("the database is away; these jobs return when their leases end")
         finally:

@@ -59,7 +59,6 @@ class WorkerSettings(BrokerSettings):
         0, ge=0, le=65535, description="port on which this worker answers GET /metrics, without a key; 0: none"
     )
     metrics_host: str = Field("127.0.0.1", description="address of that port; 0.0.0.0: every one of this machine")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def lane_device(self) -> str:

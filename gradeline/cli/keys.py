@@ -94,6 +94,7 @@ def _ask(home: Path | None, *arguments: str) -> Any:
     from gradeline.stack.control import is_running
     from gradeline.stack.home import Ports
     from gradeline.stack.plan import environment
+    from gradeline.stack.words import gist
 
     at = open_home(home)
     if is_running(at):
@@ -105,7 +106,7 @@ def _ask(home: Path | None, *arguments: str) -> Any:
     command = [sys.executable, "-m", "db.keys", *arguments]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=ANSWER_S, check=False)
     if done.returncode:
-        raise StackError((done.stderr.strip().splitlines() or ["it could not be done"])[-1][:500])
+        raise StackError(gist((done.stderr.strip().splitlines() or ["it could not be done"])[-1])[:500])
     return json.loads(done.stdout)
 
 

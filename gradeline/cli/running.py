@@ -16,6 +16,7 @@ from rich.table import Table
 from gradeline.cli.options import home_option, open_home
 from gradeline.errors import ClientError
 from gradeline.stack.home import Home
+from gradeline.stack.words import plain
 
 FOLLOW_S = 0.3
 
@@ -105,8 +106,9 @@ def scale(count: str, home: Path | None) -> None:
 @click.argument("names", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="go on as lines are written")
 @click.option("-n", "--lines", default=50, show_default=True, help="lines of each log to begin with")
+@click.option("--json", "as_json", is_flag=True, help="lines as they were written, without the names before them")
 @home_option
-def logs(names: tuple[str, ...], follow: bool, lines: int, home: Path | None) -> None:
+def logs(names: tuple[str, ...], follow: bool, lines: int, as_json: bool, home: Path | None) -> None:
     """Show the logs of all processes, or of those named."""
     folder = open_home(home).logs
     files = sorted(file for file in folder.glob("*.log") if not names or file.stem in names)
@@ -115,16 +117,24 @@ def logs(names: tuple[str, ...], follow: bool, lines: int, home: Path | None) ->
     opened = {file.stem: file.open(errors="replace") for file in files}
     for name, file in opened.items():
         for line in file.readlines()[-lines:]:
-            click.echo(f"{name:>10} | {line.rstrip()}")
+            _show(name, line, as_json)
     while follow:
-        if not _pass_on(opened):
+        if not _pass_on(opened, as_json):
             time.sleep(FOLLOW_S)
 
 
-def _pass_on(opened: Mapping[str, TextIO]) -> bool:
+def _pass_on(opened: Mapping[str, TextIO], as_json: bool) -> bool:
     any_line = False
     for name, file in opened.items():
         for line in file.readlines():
             any_line = True
-            click.echo(f"{name:>10} | {line.rstrip()}")
+            _show(name, line, as_json)
     return any_line
+
+
+def _show(name: str, line: str, as_json: bool) -> None:
+    if as_json:
+        return click.echo(line.rstrip())
+    for each in plain(line).splitlines() or [""]:
+        click.echo(f"{name:>10} | {each}")
+    return None

@@ -21,6 +21,7 @@ from gradeline.stack import leftovers, postgres, valkey
 from gradeline.stack.control import Control, is_running
 from gradeline.stack.home import Home, Ports, choose_ports
 from gradeline.stack.plan import MARK, environment
+from gradeline.stack.words import gist
 
 POLL_S = 0.05
 SERVERS_S, MIGRATE_S, READY_S, WORKERS_S, DOWN_S, QUIT_AGAIN_S = 60, 120, 60, 900, 60, 3
@@ -100,7 +101,7 @@ def last_words(home: Home, name: str) -> str:
     """The end of a log, in one line, and where the rest is."""
     file = home.logs / f"{name}.log"
     try:
-        lines = [line.strip() for line in file.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [gist(line) for line in file.read_text(errors="replace").splitlines() if line.strip()]
     except OSError:
         lines = []
     return f"{' | '.join(lines[-3:])[-600:] or 'it wrote nothing'} (see {file})"
@@ -145,9 +146,8 @@ def _migrate(home: Home, ports: Ports) -> None:
         command, env=environment(home, ports), capture_output=True, text=True, timeout=MIGRATE_S, check=False
     )
     if done.returncode:
-        # SQLAlchemy ends with a line that points to its documentation; what happened stands before it.
-        said = [line for line in done.stderr.strip().splitlines() if line and not line.startswith("(Background")]
-        raise StackError(f"the schema could not be prepared: {(said or ['no message'])[-1].strip()[:500]}")
+        said = [gist(line) for line in done.stderr.splitlines() if line.strip()]
+        raise StackError(f"the schema could not be prepared: {(said or ['no message'])[-1][:500]}")
 
 
 def client_of(home: Home) -> Client:

@@ -55,7 +55,7 @@ class Worker:
     @property
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text(errors="replace")
-        return self.said(" ready in ")
+        return self.said("ready in ")
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
@@ -143,11 +143,11 @@ class Line:
         await_true(f"{name} is ready", lambda: made.ready)
         return made
 
-    def api(self, model: str) -> Client:
-        """The API, and a client of it."""
+    def api(self, model: str, **settings: object) -> Client:
+        """The API with settings of its own, and a client of it."""
         write_admin_key(self.database, self.home.key_file)
         port = free_port()
-        self._process(["api"], self.environment(model, host="127.0.0.1", port=port))
+        self._process(["api"], self.environment(model, host="127.0.0.1", port=port, **settings))
         client = Client(f"http://127.0.0.1:{port}", self.home.key_file.read_text().strip(), timeout=20)
 
         def answers() -> bool:

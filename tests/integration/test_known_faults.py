@@ -14,11 +14,11 @@ QUICK = {"lease_s": 3, "sweep_s": 0.5, "beat_s": 0.5}
 
 
 def test_celery_5935_and_5306_a_chunk_that_outlasts_the_visibility_timeout_is_graded_once(line, model):
-    first = line.worker(model, "first", visibility_s=1, fake_chunk_ms=20_000)
+    first = line.worker(model, "first", visibility_s=1, fake_chunk_ms=20_000, log_level="DEBUG")
     ids = line.submit(model, ["A text that takes longer than Redis waits."])
     line.dispatch(model)
     line.await_states(ids, "running")
-    second = line.worker(model, "second", visibility_s=1)
+    second = line.worker(model, "second", visibility_s=1, log_level="DEBUG")
     # Redis hands the message to the idle worker, while the first still computes.
     await_true("the message is delivered again", lambda: second.said("] received"))
     await_true("the second worker is done with it", lambda: second.said("] succeeded"))

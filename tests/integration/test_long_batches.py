@@ -93,6 +93,15 @@ def lines(out: IO[bytes], rows: int) -> None:
         out.write(json.dumps({"text": text(choice, 6100), "external_id": f"s-{n}"}).encode() + b"\n")
 
 
+def items(out: IO[bytes], rows: int) -> None:
+    choice = random.Random(4)
+    out.write(b'{"items": [')
+    for n in range(rows):
+        item = {"text": text(choice, 6100), "external_id": f"s-{n}"}
+        out.write((b", " if n else b"") + json.dumps(item).encode())
+    out.write(b'], "prompt": "Shared?"}')
+
+
 def table(out: IO[bytes], rows: int) -> None:
     choice, written = random.Random(2), io.TextIOWrapper(out, newline="", write_through=True)
     writer = csv.writer(written)
@@ -117,8 +126,8 @@ def big_files(out: IO[bytes], rows: int) -> None:
 
 
 KINDS = {
-    "NDJSON": (lines, "application/x-ndjson"), "CSV": (table, "text/csv"), "zip": (folder, None),
-    "zip of big files": (big_files, None),
+    "JSON": (items, "application/json"), "NDJSON": (lines, "application/x-ndjson"), "CSV": (table, "text/csv"),
+    "zip": (folder, None), "zip of big files": (big_files, None),
 }  # fmt: skip
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from worker.engine.base import Encoded, Engine
-from worker.engine.cpu import int8_is_fast
+from worker.engine.cpu import cores, int8_is_fast
 from worker.engine.outputs import outputs_of
 from worker.engine.source import Source, find_source
 from worker.errors import ModelUnavailable
@@ -20,8 +19,7 @@ WARM_UP = "A short text and a long one: the first call of an engine is slower th
 
 def threads_of(settings: WorkerSettings) -> int:
     """Threads that one child computes with: its share of the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return settings.threads or max(1, cores // settings.concurrency)
+    return settings.threads or max(1, cores() // settings.concurrency)
 
 
 def load_engine(settings: WorkerSettings) -> Engine:

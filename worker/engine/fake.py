@@ -17,6 +17,7 @@ from worker.engine.outputs import Outputs
 # What a text may ask for, where it is allowed to.
 KILLED, STARVED = "[fault: killed]", "[fault: starved]"
 STUCK, OBSTINATE = "[fault: stuck]", "[fault: obstinate]"
+QUOTED, UNKNOWN = "[fault: quoted]", "[fault: unknown]"
 STUCK_S = 600.0
 
 
@@ -54,6 +55,10 @@ def _fail(text: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if STARVED in text:
         raise MemoryError
+    if QUOTED in text:  # as libraries do
+        raise ValueError(f"can't read {text!r}")
+    if UNKNOWN in text:  # nobody expects it
+        raise KeyError(text)
     if STUCK in text:
         time.sleep(STUCK_S)
     while OBSTINATE in text:  # as code that never returns to Python

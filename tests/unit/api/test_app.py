@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import sys
+import uuid
 
 import pytest
 from flask import Flask
 
 from api.app import create_app
 from api.settings import ApiSettings
+from db.logs import Lines
+from db.worker import Beat, beat, leave
 from gradeline.stack.home import free_port
 
 
@@ -29,7 +35,8 @@ def test_errors_in_the_document_are_problems(app: Flask):
     document = app.test_client().get("/openapi.json").json
     responses = document["paths"]["/v1/jobs"]["post"]["responses"]
     assert set(responses) >= {"200", "202", "400", "401", "403", "413", "415", "422"}
-    assert "application/problem+json" in responses["422"]["content"]
+    assert responses["422"] == {"$ref": "#/components/responses/422"}
+    assert set(document["components"]["responses"]["422"]["content"]) == {"application/problem+json"}
 
 
 def test_the_docs_page_loads_nothing_from_elsewhere(app: Flask):
@@ -62,13 +69,17 @@ def test_a_fault_of_ours_is_a_problem_without_insides(servers, make_key, caplog:
 
     @app.get("/fault")
     def fault() -> str:
-        raise RuntimeError("student text")
+        raise RuntimeError("student" + " text")
 
+    caplog.handler.setFormatter(Lines("json", sys.stderr))
     with caplog.at_level(logging.INFO):
         answer = app.test_client().get("/fault", headers={"Authorization": f"Bearer {make_key()}"})
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "student text" not in answer.text and "student text" not in caplog.text
-    assert answer.json["request_id"] in caplog.text
+    failed, request = (json.loads(line) for line in caplog.text.splitlines())
+    assert failed["event"] == "the request failed: RuntimeError" and "in fault\n" in failed["exception"]
+    assert failed["request_id"] == request["request_id"] == answer.json["request_id"]
+    assert (request["event"], request["tenant"], request["status"]) == ("GET /fault 500", failed["tenant"], 500)
     app.extensions["gradeline"].database.close()
 
 
@@ -77,6 +88,18 @@ def test_workers_models_and_queues_are_listed_for_a_reader(api):
         assert "items" in api("GET", path).json
     queues = {each["queue"] for each in api("GET", "/v1/queues").json["items"]}
     assert "all-minilm-l6-v2.any.interactive" in queues
+
+
+def test_a_queue_says_how_many_workers_could_take_from_it(api, database):
+    queue, name = "all-minilm-l6-v2.any.interactive", uuid.uuid4().hex
+    said = Beat(name, os.getpid(), "host", [queue], "m", "", "fake", "cpu", 0, [], "h", 1)
+    with database.session() as session:
+        beat(session, said, 60)
+    found = {each["queue"]: each["workers"] for each in api("GET", "/v1/queues").json["items"]}
+    with database.session() as session:
+        leave(session, name, said.pid)
+    assert isinstance(found[queue], int) and found[queue] >= 1
+    assert found["all-minilm-l6-v2.gpu.bulk"] == 0
 
 
 def test_answers_carry_the_headers_of_a_careful_server(api):

@@ -9,8 +9,10 @@ import struct
 import uuid
 import zipfile
 
+import httpx
 import pytest
 from sqlalchemy import select
+from werkzeug.datastructures import FileStorage
 
 from api.app import create_app
 from api.settings import ApiSettings
@@ -109,6 +111,14 @@ def test_what_can_not_be_a_batch_is_refused_and_nothing_is_stored(api, database,
     answer = send(api, kind, body)
     assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
     assert stored(database) == before
+
+
+def test_a_prompt_of_the_query_may_be_long(serve, make_key):
+    headers = {"Authorization": f"Bearer {make_key()}", "Content-Type": NDJSON}
+    with httpx.Client(base_url=serve().url, headers=headers, timeout=60) as http:
+        for long, status in ((4000, 202), (4001, 422)):
+            asked = http.post("/v1/batches", params={"prompt": "a" * long}, content=lines({"text": "A text."}))
+            assert asked.status_code == status, asked.text
 
 
 @pytest.mark.parametrize(
@@ -240,6 +250,13 @@ def test_a_file_of_a_zip_that_is_too_long_is_refused_alone(api):
     batch = send_zip(api, {"long.txt": b"a" * (10 * 2**20 + 1), "good.txt": b"Text."}).json
     assert (batch["counts"]["total"], batch["rejected"][0]["problem"]["errors"][0]["loc"]) == (1, ["long.txt"])
     assert "longer than 10,485,760 bytes" in batch["rejected"][0]["problem"]["detail"]
+
+
+def test_a_zip_without_an_ending_is_one_when_its_part_says_so(api):
+    content = zipped({"a.txt": b"One text."})
+    for kind, status in (("application/zip", 202), ("text/plain", 415)):
+        part = FileStorage(io.BytesIO(content), filename="class", content_type=kind)
+        assert send_form(api, "/v1/batches", {"file": part}).status_code == status
 
 
 def test_only_one_zip_is_taken(api):

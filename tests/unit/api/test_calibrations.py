@@ -131,6 +131,8 @@ def test_one_that_agrees_worse_is_refused_with_the_figures_unless_it_is_forced(a
     answer = api("POST", f"{PATH}/{worse}/activate")
     assert answer.status_code == 409
     assert "0.410 against 0.520" in answer.json["detail"]
+    assert api("POST", f"{PATH}/{worse}/activate", json=[1]).status_code == 409  # a body says nothing
+    assert api("POST", f"{PATH}/{worse}/activate?forced=true").status_code == 422
     assert api("POST", f"{PATH}/{worse}/activate?force=true").json["active"]
 
 

@@ -7,6 +7,7 @@ import json
 import uuid
 
 import pytest
+from werkzeug.datastructures import FileStorage
 
 from db import jobs
 from db.submission import Submission
@@ -42,6 +43,14 @@ def test_a_file_is_stored_with_the_fields_beside_it(api, app, database):
 
 def test_a_file_without_an_external_id_goes_by_its_name(api):
     assert send(api, name="anna.txt").json["external_id"] == "anna.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("essay", "text/plain"), ("essay.text", "text/plain"), ("a.md", "image/png")]
+)
+def test_a_file_whose_name_says_nothing_is_of_the_kind_that_its_part_says(api, name, kind):
+    part = FileStorage(io.BytesIO(b"Text."), filename=name, content_type=kind)
+    assert send_form(api, "/v1/jobs", {"file": part}).status_code == 202
 
 
 BAD = [

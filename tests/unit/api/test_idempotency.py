@@ -161,6 +161,6 @@ def test_the_document_names_the_header_and_what_it_may_answer(app):
     paths = app.test_client().get("/openapi.json").json["paths"]
     for route in ("/v1/jobs", "/v1/batches"):
         operation = paths[route]["post"]
-        assert [p["name"] for p in operation["parameters"] if p["in"] == "header"] == ["Idempotency-Key"]
+        assert "Idempotency-Key" in [p["name"] for p in operation["parameters"] if p["in"] == "header"]
         assert "Idempotency-Replayed" in operation["responses"]["202"]["headers"]
         assert {"409", "422", "429", "503"} <= set(operation["responses"])

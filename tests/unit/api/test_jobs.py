@@ -141,7 +141,7 @@ def test_jobs_of_another_tenant_do_not_exist(api, app, make_key):
     assert api("GET", f"/v1/jobs/{job}").json["state"] == "queued"
 
 
-@pytest.mark.parametrize("odd", ["1", "not-an-id", str(uuid.uuid4()), "%00", "..%2f"])
+@pytest.mark.parametrize("odd", ["1", "not-an-id", "01a21502-19e2-4dee-9294-c877fb683382", "%00", "..%2f"])
 def test_an_id_that_is_none_is_not_found(api, odd):
     assert api("GET", f"/v1/jobs/{odd}").json["code"] == "not_found"
 
@@ -163,6 +163,15 @@ def test_an_unchanged_job_is_not_sent_again(api):
     assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 304
     api("POST", f"/v1/jobs/{job}/cancel")
     assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_job_that_is_not_the_one_that_is_asked_for_is_a_problem(api):
+    job = api("POST", "/v1/jobs", json={"text": "a"}).json["id"]
+    answer = api("GET", f"/v1/jobs/{job}", headers={"If-Match": '"another"'})
+    assert (answer.status_code, answer.mimetype) == (412, "application/problem+json")
+    assert answer.json["code"] == "precondition_failed"
+    tag = api("GET", f"/v1/jobs/{job}").headers["ETag"]
+    assert api("GET", f"/v1/jobs/{job}", headers={"If-Match": tag}).json["id"] == job
 
 
 def test_who_prefers_to_wait_gets_the_finished_job(api, database):

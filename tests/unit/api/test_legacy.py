@@ -138,6 +138,7 @@ def test_elsewhere_than_on_loopback_a_key_is_needed_unless_the_operator_says_oth
 def test_without_a_database_it_is_unhealthy_and_says_so_in_the_old_form(serve):
     http = serve(database_url=f"postgresql://x:y@127.0.0.1:{free_port()}/z")
     assert (http.get("/health").status_code, http.get("/health").json["status"]) == (503, "unhealthy")
+    assert int(http.get("/health").headers["Retry-After"]) > 0
     answer = send(http, {"student_submission": "a"})
     assert (answer.status_code, set(answer.json), answer.json["status"]) == (503, {"error", "status"}, "error")
     assert int(answer.headers["Retry-After"]) > 0

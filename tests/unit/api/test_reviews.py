@@ -246,6 +246,9 @@ def test_agreement_is_scikit_learns_over_all_of_the_time_and_by_period(api, grad
     assert old["criteria"]["Structure"]["qwk"] == pytest.approx(kappa(human[:10], machine[:10]), abs=1e-4)
     since = api("GET", "/v1/rubrics/six/agreement?since=2021-01-01T00:00:00Z").json
     assert since["overall"]["Structure"]["n"] == 20
+    assert api("GET", "/v1/rubrics/six/agreement?since=2021-01-01").json["overall"] == since["overall"]
+    for odd in ("0.5", "1609459200", "yesterday", ""):
+        assert api("GET", f"/v1/rubrics/six/agreement?since={odd}").status_code == 422, odd
     assert api("GET", "/v1/rubrics/default/agreement").json == {
         "rubric": since["rubric"] | {"id": api("GET", "/v1/rubrics/default").json["id"], "name": "default"},
         "overall": {}, "periods": [],

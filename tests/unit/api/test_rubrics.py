@@ -54,6 +54,8 @@ def test_another_tenant_sees_nothing_of_a_rubric(api, app, make_key):
         ("two levels of one name", {"levels": [LEVELS[0], LEVELS[0]]}, "same name"),
         ("a negative weight", {"weight": -1}, "greater than or equal to 0"),
         ("an unknown field", {"colour": "red"}, "Extra inputs"),
+        ("a truth for a number", {"min": False}, "valid number"),
+        ("a word for a number", {"weight": "2"}, "valid number"),
     ],
 )
 def test_a_rubric_that_can_not_be_is_refused_with_the_reason(api, what, criterion, said):
