@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -214,6 +215,7 @@ def main() -> None:
     told = parser.parse_args()
     if why := missing():
         sys.exit(f"not done: {why}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the hosts must not outlast this
     with tempfile.TemporaryDirectory(prefix="two-machines-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         with standing(Path(folder)) as field:
