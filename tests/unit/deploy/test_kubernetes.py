@@ -23,8 +23,7 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "kubernetes"
 OVERLAYS = ("cpu", "gpu")
 VERSIONS = ("1.30", "1.37")
-# Set by no settings object: the images' own, and one of a library.
-OTHERS = {"GRADELINE_HEARTBEAT_FILE", "MPLCONFIGDIR"}
+OTHERS = {"MPLCONFIGDIR"}  # of a library
 # Of KEDA's CRD, what is used here (keda.sh/docs/latest/reference/scaledobject-spec); no library has it.
 TRIGGER = {
     "type": "object", "additionalProperties": False, "required": ["type", "metadata"],
