@@ -46,8 +46,6 @@ def main() -> None:
             figures = all_of_it(line, wanted)
         finally:
             line.close()
-    if wanted.json:
-        wanted.json.write_text(json.dumps(figures, indent=1) + "\n")
     console.print_json(data={name: each for name, each in figures.items() if name != "findings"})
     for found in figures["findings"]:
         say(f"\n{found['endpoint']}: {found['what']}\n{found['detail']}\n{found['curl'][:4000]}")
@@ -71,15 +69,24 @@ def all_of_it(line: Line, wanted: argparse.Namespace) -> dict[str, Any]:
         ground.close()
     figures = told(seen, began)
     figures["grown_mb"] = round(warm[-1] - warm[0], 1) if warm else None
+    _write(figures, wanted.json)
     raw = wanted.requests // 20 if wanted.raw is None else wanted.raw
     if raw:
         figures["raw"], more = hunt_raw(line.database_url, line.redis_url, raw, wanted.seed, wanted.hang)
         figures["findings"] += more
+        _write(figures, wanted.json)
     files = wanted.requests // 50 if wanted.parsers is None else wanted.parsers
     if files:
         figures["parsers"], more = hunt_parsers(files, wanted.seed, wanted.hang)
         figures["findings"] += more
+        _write(figures, wanted.json)
     return figures
+
+
+def _write(figures: dict[str, Any], file: Path | None) -> None:
+    """What is known so far: a long run may be cut off."""
+    if file:
+        file.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def told(seen: Seen, began: float) -> dict[str, Any]:
