@@ -28,6 +28,7 @@ def install(app: Flask) -> None:
     """Puts the hooks into the app."""
     app.before_request(begin)
     app.after_request(finish)
+    app.teardown_request(lambda _: clear_contextvars())  # what its thread does next is not of this request
 
 
 def begin() -> None:
@@ -35,7 +36,6 @@ def begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if ID.fullmatch(given) else uuid7().hex
     g.began, g.span, g.route = time.perf_counter(), NO_SPAN, request.url_rule.rule if request.url_rule else "-"
-    clear_contextvars()  # threads serve one request after another
     bind_contextvars(request_id=g.request_id)
     traces: Traces = current_app.extensions["gradeline"].traces
     if traces.on and g.route not in PROBES:

@@ -33,7 +33,9 @@ def configure(settings: BrokerSettings, service: str, **always: object) -> None:
 
 def _leave_it(**_: Any) -> None:
     """Celery sets up logging where nobody answers this signal. What its pool says of children that died goes our way."""
-    get_logger().propagate = True
+    pool = get_logger()
+    pool.propagate = True
+    pool.setLevel(logging.WARNING)  # below, it tells of every mmap
 
 
 def _stopping(how: str, **_: Any) -> None:

@@ -5,8 +5,7 @@ An image is built with it. Of a checkpoint with outputs of its own nothing is ma
 
 from __future__ import annotations
 
-import logging
-
+from db.logs import configure
 from worker.engine.export import ONNX, OPENVINO, exported
 from worker.engine.outputs import outputs_of
 from worker.engine.source import find_source
@@ -16,7 +15,7 @@ from worker.settings import WorkerSettings
 
 def main() -> None:
     settings = WorkerSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure(settings, "gradeline-prepare")
     source = find_source(settings)
     if outputs_of(read_config(source.folder)):
         return

@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 from flask import Flask
+from structlog.contextvars import get_contextvars
 
 from api.app import create_app
 from api.settings import ApiSettings
@@ -79,6 +80,7 @@ def test_a_fault_of_ours_is_a_problem_without_insides(servers, make_key, caplog:
     failed, request = (json.loads(line) for line in caplog.text.splitlines())
     assert failed["event"] == "the request failed: RuntimeError" and "in fault\n" in failed["exception"]
     assert failed["request_id"] == request["request_id"] == answer.json["request_id"]
+    assert not get_contextvars()  # the next line of its thread is of another request
     assert (request["event"], request["tenant"], request["status"]) == ("GET /fault 500", failed["tenant"], 500)
     app.extensions["gradeline"].database.close()
 
