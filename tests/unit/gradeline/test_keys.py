@@ -42,7 +42,7 @@ def test_a_key_works_for_what_it_was_made_for_until_it_is_revoked(command, schoo
     assert ask(app, key).status_code == 200 and ask(app, key, "/v1/audit").status_code == 403
     listed = json.loads(command("keys", "list", "--tenant", school, "--json"))
     assert [(k["name"], k["scopes"], k["tenant"], k["revoked_at"]) for k in listed] == [("lms", ["read"], school, None)]
-    assert listed[0]["last_used_at"] and key.split("_")[2] not in json.dumps(listed)
+    assert listed[0]["last_used_at"] and key.split("_", 2)[2] not in json.dumps(listed)
     assert "revoked 'lms'" in command("keys", "revoke", listed[0]["prefix"])
     deadline = time.monotonic() + 60
     while ask(app, key).status_code != 401:
