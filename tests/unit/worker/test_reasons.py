@@ -21,7 +21,7 @@ from worker.results import problem_of
         (WorkerLostError(), "internal", True),
         (SystemExit(), "worker_stopped", False),
         (KeyboardInterrupt(), "worker_stopped", False),
-        (DatabaseAway(), "worker_stopped", False),
+        (DatabaseAway(), "not_kept", False),
     ],
 )
 def test_every_end_has_a_reason_and_only_what_a_text_may_have_caused_counts(error, code, counted):
