@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.legacy import BODIES
@@ -41,6 +42,7 @@ MORE: dict[tuple[str, str, str], str] = {
     ("post", "/llm/rubric-score", "200"): "Location",
     ("post", "/llm/rubric-score", "503"): "Retry-After",
 }
+COUNTED = ("X-Request-ID", "RateLimit-Policy?", "RateLimit?")  # of what is counted; the first, of everything
 OLD = ("/llm/rubric-score", "/health", "/rubric-info")
 ALWAYS = {"401": "WWW-Authenticate", "409": "Retry-After?", "429": "Retry-After", "503": "Retry-After"}
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -49,8 +51,7 @@ PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas
 def tell(document: dict[str, Any]) -> None:
     """Puts right which answers an operation has, makes one of each kind of problem, and adds the headers."""
     components = document["components"]
-    components["headers"] = {name: _header(name) for name in ("X-Request-ID", "RateLimit-Policy?", "RateLimit?")}
-    components["headers"] = {name.rstrip("?"): each for name, each in components["headers"].items()}
+    components["headers"] = _named(COUNTED)
     components["responses"] = {}
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -98,16 +99,11 @@ def _problem(status: str, path: str) -> dict[str, Any]:
 
 
 def _headers(path: str, more: str) -> dict[str, Any]:
-    usual = ["X-Request-ID"] if path in OLD or not path.startswith("/v1/") else list(COUNTED)
+    usual = COUNTED if path.startswith("/v1/") else COUNTED[:1]
     old = "Deprecation Link" if path in OLD else ""
-    return {
-        **{name: {"$ref": f"#/components/headers/{name}"} for name in usual},
-        **{name.rstrip("?"): _header(name) for name in f"{more} {old}".split()},
-    }
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _named(usual)} | _named(f"{more} {old}".split())
 
 
-COUNTED = ("X-Request-ID", "RateLimit-Policy", "RateLimit")
-
-
-def _header(name: str) -> dict[str, Any]:
-    return {**HEADERS[name.rstrip("?")], "required": not name.endswith("?")}
+def _named(marked: Sequence[str]) -> dict[str, Any]:
+    """Headers by their names, of which some are marked as such that may be left out."""
+    return {name.rstrip("?"): {**HEADERS[name.rstrip("?")], "required": not name.endswith("?")} for name in marked}

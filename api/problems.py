@@ -57,18 +57,6 @@ class FieldError(BaseModel):
     msg: str
 
 
-class Problem(BaseModel):
-    """An RFC 9457 problem."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FieldError]
-    request_id: str
-
-
 class PartProblem(BaseModel):
     """Why one part of a request, such as a row, was not taken."""
 
@@ -78,6 +66,12 @@ class PartProblem(BaseModel):
     detail: str
     code: str
     errors: list[FieldError]
+
+
+class Problem(PartProblem):
+    """An RFC 9457 problem."""
+
+    request_id: str
 
 
 def problem(
