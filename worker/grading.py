@@ -76,14 +76,14 @@ class Grading:
         nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the
         sweep takes them back. `sent` is the span of whoever sent it.
         """
-        began, at = time.perf_counter(), time.time()
+        began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.statement() as session:
             scorer = marker.scorer(self.settings.reuse)
             held = jobs.claim(session, ids, self.name, self.settings.lease_s, scorer, losses)
         if not held:
             return NOTHING
-        course = Course(queue, sent, at, counted().chunk(queue, held, began), claimed=time.time())
+        course = Course(queue, sent, began, counted().chunk(queue, held, began), claimed=time.perf_counter())
         # Texts first: a file may take long to read.
         parts = [[job for job in held if (job.upload_id is not None) == files] for files in (False, True)]
         left = [part for part in parts if part]
@@ -113,7 +113,7 @@ class Grading:
             with self.database.session() as session:
                 back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
             gave_back(back, NOT_REACHED["code"])
-        course.marked = time.time()
+        course.marked = time.perf_counter()
         self._await_turn()
         # In this context: its lines say which chunk they are of.
         write = copy_context().run
@@ -136,7 +136,7 @@ class Grading:
         self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int],
         course: Course,
     ) -> int:  # fmt: skip
-        began, course.writing = time.perf_counter(), time.time()
+        course.writing = time.perf_counter()
         try:
             kept = self.write(marker, finished)
         except Exception:
@@ -144,8 +144,8 @@ class Grading:
             raise
         finally:
             self.holding.drop(held)
-        course.counting.written(held, finished, began)
-        course.written = time.time()
+        course.counting.written(held, finished, course.writing)
+        course.written = time.perf_counter()
         tell(held, finished, kept, course)
         trace(self.traces, self.name, held, finished, kept, course)
         return len(kept) + before.result()

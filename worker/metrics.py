@@ -24,7 +24,9 @@ from prometheus_client.registry import Collector
 
 from broker.counting import everybody, share
 from broker.queues import LANES, lane_of
+from broker.sweep import LOST
 from db.jobs import Claimed, Finished
+from worker import reasons
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -32,9 +34,7 @@ log = logging.getLogger(__name__)
 ANSWER_S = 5.0
 STAGES = ("claim", "files", "tokenize", "compute", "write")
 KINDS = ("new", "reread", "cached", "degraded")
-REASONS = (
-    "lease_ended", "worker_lost", "timed_out", "out_of_memory", "internal", "worker_stopped", "not_reached",
-)  # fmt: skip
+REASONS = ("lease_ended", str(LOST["code"]), *reasons.CODES)
 CODES = ("unscorable", "model_unavailable", "out_of_memory")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86_400)

@@ -33,6 +33,7 @@ NOT_KEPT = _problem(
     "The database was away for longer than a chunk may take; it is graded again.",
 )
 STOPPED = _problem("worker_stopped", "The worker was stopped", "The worker was told to stop before this was done.")
+CODES = tuple(str(each["code"]) for each in (TIMED_OUT, OUT_OF_MEMORY, BROKE_OFF, NOT_REACHED, NOT_KEPT, STOPPED))
 
 
 def reason(error: BaseException) -> dict[str, Any]:

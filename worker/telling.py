@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -20,16 +21,21 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Course:
-    """When a chunk was where: seconds since the epoch. `sent` is the span of whoever sent its message."""
+    """When a chunk was where, by `time.perf_counter`. `sent` is the span of whoever sent its message."""
 
     queue: str
     sent: str | None
     began: float
     counting: Chunk
+    zero: float = field(default_factory=lambda: time.time() - time.perf_counter())
     claimed: float = 0.0
     marked: float = 0.0
     writing: float = 0.0
     written: float = 0.0
+
+    def at(self, moment: float) -> float:
+        """A moment in seconds since the epoch."""
+        return self.zero + moment
 
 
 def gave_back(back: Sequence[RowMapping], code: str) -> None:
@@ -83,8 +89,9 @@ def trace(
     of_requests = [job.traceparent for job in held if job.traceparent]
     about = {"gradeline__worker": worker, "gradeline__queue": course.queue}
     chunk = traces.begin(
-        f"grade {course.queue}", "consumer", course.sent, of_requests, course.began, **about, gradeline__jobs=len(held)
-    )
+        f"grade {course.queue}", "consumer", course.sent, of_requests, course.at(course.began), **about,
+        gradeline__jobs=len(held),
+    )  # fmt: skip
     tokenized = course.claimed + max((each.run.get("tokenize_ms") or 0.0 for each in finished), default=0.0) / 1000
     for stage, began, ended in (
         ("load", course.began, course.claimed),
@@ -92,13 +99,13 @@ def trace(
         ("compute", tokenized, course.marked),
         ("write", course.writing, course.written),
     ):
-        traces.begin(stage, parent=chunk.traceparent, at=began).end(at=max(began, ended))
+        traces.begin(stage, parent=chunk.traceparent, at=course.at(began)).end(at=course.at(max(began, ended)))
     results = {each.job_id: each for each in finished}
     linked = [chunk.traceparent] if chunk.traceparent else []
     for job in held:
         if job.traceparent and job.id in results:
             _trace_one(traces, job, results[job.id], linked, job.id in kept, course, about)
-    chunk.end(at=course.written)
+    chunk.end(at=course.at(course.written))
 
 
 def _trace_one(
@@ -109,5 +116,5 @@ def _trace_one(
         "gradeline__job__id": job.id, "gradeline__batch__id": job.batch_id, "gradeline__attempt": job.attempt,
         "gradeline__request_id": job.request_id, "gradeline__model": result.run.get("model"), "gradeline__kept": kept,
     }  # fmt: skip
-    span = traces.begin("grade", "consumer", job.traceparent, linked, course.began, **about, **of_job)
-    span.end(at=course.written, failed=str(result.error["code"]) if result.error else "")
+    span = traces.begin("grade", "consumer", job.traceparent, linked, course.at(course.began), **about, **of_job)
+    span.end(at=course.at(course.written), failed=str(result.error["code"]) if result.error else "")
