@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from api.batch_rows import BadRow
-from api.errors import InvalidRequest
-from api.json_stream import members
+from api.errors import InvalidRequest, TooLarge
+from api.json_stream import LONGEST, members
 from api.requests import not_an_object
+from api.tables import LONGEST_CELL, MOST_LINES, check_columns, counted
 
-# A text of 200,000 characters, all of them escaped, with its metadata.
-LONGEST_LINE = 4 * 2**20
 ITEMS, SOME = "items", [None]
 SEPARATORS = ",;\t"
 OWN = ("text", "external_id", "prompt")
-# A cell longer than this is no text that the API would take (api/graded_csv.py sets the same).
-csv.field_size_limit(1_000_000)
+csv.field_size_limit(LONGEST_CELL)
 
 
 def read_items(file: BinaryIO) -> Iterator[Any]:
-    """The items of a JSON object. Malformed, TooLarge."""
-    return (each.value for each in members(file, ITEMS, LONGEST_LINE) if each.number is not None)
+    """The items of a JSON object that `read_settings` has looked through."""
+    return (each.value for each in members(file, [ITEMS], LONGEST) if each.number is not None)
 
 
-def read_settings(file: BinaryIO) -> dict[str, Any]:
+def read_settings(file: BinaryIO, most: int) -> dict[str, Any]:
     """What a JSON object says beside its items; `items` is what may stand for them. Malformed, TooLarge, InvalidRequest.
 
     All of the object is read once, so that nothing of it is taken when its end is broken.
     """
     found: dict[str, Any] = {}
-    for name, value, number in members(file, ITEMS, LONGEST_LINE):
+    for name, value, number in members(file, [ITEMS], LONGEST, most):
         if name is None:
             raise not_an_object()
         if name == ITEMS and name in found and not number:
@@ -45,16 +44,20 @@ def read_settings(file: BinaryIO) -> dict[str, Any]:
 def read_ndjson(file: BinaryIO) -> Iterator[Any]:
     """The value of each line that is not blank."""
     file.seek(0)
-    while line := file.readline(LONGEST_LINE):
-        if not line.endswith(b"\n") and len(line) == LONGEST_LINE:
+    for number in itertools.count():
+        if not (line := file.readline(LONGEST)):
+            return
+        if number >= MOST_LINES:
+            raise TooLarge(f"There are more than {MOST_LINES:,} lines. Send the rest as another batch.")
+        if not line.endswith(b"\n") and len(line) == LONGEST:
             _skip_line(file)
-            yield BadRow(f"the line is longer than {LONGEST_LINE:,} bytes")
+            yield BadRow(f"the line is longer than {LONGEST:,} bytes")
         elif line.strip():
             yield _json(line)
 
 
 def _skip_line(file: BinaryIO) -> None:
-    while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+    while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
         pass
 
 
@@ -72,7 +75,7 @@ def read_csv(file: BinaryIO) -> Iterator[Any]:
     """
     separator = _separator(file)
     lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.DictReader(lines, delimiter=separator)
+    rows = csv.DictReader(counted(lines), delimiter=separator)
     try:
         columns = [name.strip() for name in rows.fieldnames or ()]
         _check(columns)
@@ -101,9 +104,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _check(columns: list[str]) -> None:
-    if "text" not in columns:
-        message = "The CSV needs a header with the column 'text'."
-        raise InvalidRequest(message, [{"loc": [1], "msg": "no column 'text'"}])
+    check_columns(columns)
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise InvalidRequest(f"The CSV has the column '{twice[0][:100]}' twice.", [{"loc": [1], "msg": "named twice"}])

@@ -13,7 +13,7 @@ from api.errors import InvalidRequest, TooLarge
 from api.problems import field_errors, part_problem
 from db.bulk import NewRow
 
-SHOWN = 50
+SHOWN, MOST_FIELDS = 50, 100
 TITLE = "The row can't be graded"
 
 
@@ -75,6 +75,8 @@ def _row(each: Any, prompt: str | None) -> NewRow | dict[str, Any]:
         return each.problem
     if isinstance(each, NewRow):
         return replace(each, prompt=prompt)
+    if isinstance(each, dict) and len(each) > MOST_FIELDS:  # naming each of them would cost more than the row
+        return BadRow(f"the row has more than {MOST_FIELDS} fields").problem
     try:
         item = BatchItem.model_validate(each)
     except ValidationError as error:

@@ -38,7 +38,7 @@ def _items() -> Response:
     digest = digest_of_kind()
     with spooled(digest) as file:
         try:
-            settings = with_query(NewBatchBody.model_validate(read_settings(file)))
+            settings = with_query(NewBatchBody.model_validate(read_settings(file, services().settings.max_batch_items)))
         except ValidationError as error:
             raise invalid(error) from error
         rows = ReadRows(lambda: read_items(file), settings.prompt, services().settings.max_batch_items)

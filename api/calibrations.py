@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Collection, Sequence
@@ -15,7 +16,9 @@ from api import graded_csv
 from api.auth import allow
 from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
 from api.jobs import WRONG, answer, offered_model, services
-from api.problems import Problem, field_errors
+from api.json_stream import LONGEST, gathered
+from api.problems import Problem, invalid
+from api.requests import not_an_object
 from api.rubric_bodies import (
     CalibrationBody,
     CalibrationList,
@@ -29,6 +32,7 @@ from api.rubric_bodies import (
 )
 from api.rubrics import csv_text, named
 from api.rubrics import routes as routes
+from api.spool import spooled
 from broker.queues import queue_name
 from db import calibrations, reviews
 from db.baselines import FEWEST
@@ -39,6 +43,7 @@ from db.rubric import Rubric
 
 FEWEST_EXAMPLES = 10
 MOST_EXAMPLES = 5000
+LONG = ("examples", "cohort")  # they are counted before they are held
 
 
 @routes.before_request
@@ -179,12 +184,14 @@ def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCali
 def _body_of_json() -> NewCalibrationBody:
     if not request.is_json:
         raise UnsupportedMediaType("Send the examples as application/json or text/csv.")
+    with spooled(hashlib.sha256()) as file:
+        body = gathered(file, LONG, LONGEST, MOST_EXAMPLES)
+    if body is None:
+        raise not_an_object()
     try:
-        return NewCalibrationBody.model_validate(request.get_json())
+        return NewCalibrationBody.model_validate(body)
     except ValidationError as error:
-        found = field_errors(error)
-        where = ".".join(str(part) for part in found[0]["loc"])
-        raise InvalidRequest(f"{where}: {found[0]['msg']}", found[:50]) from error
+        raise invalid(error) from error
 
 
 def _body_of_csv(criteria: Collection[str]) -> NewCalibrationBody:

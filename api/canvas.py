@@ -8,9 +8,11 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from string import digits
 from typing import Any, TextIO
 
 from api.problems import part_problem
+from api.tables import MOST_COLUMNS, counted
 
 COLUMNS = ("rubric name", "criteria name", "criteria description", "criteria enable range")
 RATING = ("Rating Name", "Rating Description", "Rating Points")
@@ -37,9 +39,12 @@ def read(file: TextIO) -> tuple[list[Found], list[dict[str, Any]]]:
     Rows may be shorter or longer than the header, headers may be numbered (`Rating Name 2`), a blank rubric name means
     the one above. Rows are counted as a spreadsheet does; the header is row 1.
     """
-    rows = csv.reader(file)
+    rows = csv.reader(counted(file))
     try:
-        head = [re.sub(r"\s*\d+$", "", cell).strip().lower() for cell in next(rows, [])]
+        # Not by a pattern: one that ends in digits tries each digit of a long row of them as its first.
+        head = [cell.strip().rstrip(digits).strip().lower() for cell in next(rows, [])]
+        if len(head) > MOST_COLUMNS:
+            return [], [refused("", 1, [{"loc": ["header"], "msg": f"more than {MOST_COLUMNS} columns"}])]
         if not set(COLUMNS[:2]) <= set(head):
             missing = [c.title() for c in COLUMNS[:2] if c not in head]
             return [], [refused("", 1, [{"loc": ["header"], "msg": f"no column {', '.join(missing)}"}])]
@@ -48,6 +53,8 @@ def read(file: TextIO) -> tuple[list[Found], list[dict[str, Any]]]:
         for number, row in enumerate(rows, start=2):
             if number > MOST_ROWS:
                 return [], [refused("", number, [{"loc": [number], "msg": f"more than {MOST_ROWS} rows"}])]
+            if len(row) > MOST_COLUMNS:
+                return [], [refused(last, number, [{"loc": [number], "msg": f"more than {MOST_COLUMNS} cells"}])]
             if any(cell.strip() for cell in row):
                 last = _cell(row, head, "rubric name") or last
                 _add(found.setdefault(last, Found(last, number)), row, head, number)

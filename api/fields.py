@@ -55,11 +55,16 @@ def not_blank(value: str) -> str:
 
 def small(value: dict[str, Any]) -> dict[str, Any]:
     """Metadata that PostgreSQL can hold and an answer can show, up to 16 KiB as JSON."""
-    if _is_deeper(value, MAX_METADATA_DEPTH):
-        raise ValueError(f"metadata is nested more than {MAX_METADATA_DEPTH} deep")
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    too_deep = f"metadata is nested more than {MAX_METADATA_DEPTH} deep"
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError as error:
+        raise ValueError(too_deep) from error
     if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
         raise ValueError("metadata is longer than 16 KiB")
+    opened = text.count("{") + text.count("[")
+    if opened > MAX_METADATA_DEPTH and _is_deeper(value, MAX_METADATA_DEPTH):  # counting is quicker than looking
+        raise ValueError(too_deep)
     clean(text)
     if "\\u0000" in text:
         raise ValueError("a NUL character is not allowed")

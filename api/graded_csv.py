@@ -13,27 +13,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.errors import InvalidRequest
+from api.errors import InvalidRequest, TooLarge
 from api.problems import field_errors
 from api.rubric_bodies import ExampleBody
+from api.tables import LONGEST_CELL, check_columns, counted
 
-# A cell longer than this is no essay that the API would take.
-csv.field_size_limit(1_000_000)
+csv.field_size_limit(LONGEST_CELL)
+MOST_ROWS = 10_000
 SECOND, GROUP = "_2", "group:"
 
 
 def read(text: str, criteria: Collection[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The graded examples and the cohort. InvalidRequest with all rows that can't be read."""
-    rows = csv.DictReader(io.StringIO(text))
-    if not rows.fieldnames or "text" not in rows.fieldnames:
-        raise InvalidRequest(
-            "The CSV needs a header with the column 'text'.", [{"loc": [1], "msg": "no column 'text'"}]
-        )
+    """The graded examples and the cohort. InvalidRequest with the rows that can't be read, TooLarge."""
+    rows = csv.DictReader(counted(io.StringIO(text, newline="")))  # old spreadsheets end lines with a return alone
     graded: list[dict[str, Any]] = []
     cohort: list[dict[str, Any]] = []
     wrong: list[dict[str, Any]] = []
     try:
+        check_columns(rows.fieldnames or ())
         for number, row in enumerate(rows, start=2):
+            if number > MOST_ROWS + 1:
+                raise TooLarge(f"There are more than {MOST_ROWS:,} rows.")
             try:
                 found = example(row, criteria)
             except (ValidationError, ValueError) as error:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 from api.errors import Malformed, TooLarge
 
 PIECE = 64 * 1024
+MOST_NAMES = 100
+LONGEST = 4 * 2**20  # of a value: a text of 200,000 characters, all of them escaped, with its metadata
 SPACE = re.compile(r"[ \t\n\r]*")
 SCALAR = re.compile(r"[^\s,\]}]*")
 DECODER = json.JSONDecoder()
@@ -29,16 +32,16 @@ class Member(NamedTuple):
     number: int | None = None
 
 
-def members(file: BinaryIO, long: str, longest: int) -> Iterator[Member]:
-    """What an object in a file holds, from its start, in its order; an array named `long` comes as its items.
+def members(file: BinaryIO, long: Collection[str], longest: int, most: int = sys.maxsize) -> Iterator[Member]:
+    """What an object in a file holds, from its start, in its order; arrays of the names in `long` come as their items.
 
     An empty one, and a value of that name that is no array, come whole. `longest` is that of one value, and of all together
-    that are no items, in characters. Malformed when it is no JSON, TooLarge when a value is longer; a value that is no object
-    is a Member without a name.
+    that are no items, in characters; `most` is that of items. Malformed when it is no JSON, TooLarge when there is more; a
+    value that is no object is a Member without a name.
     """
     text = Text(file, longest)
     if text.next() == "{":
-        yield from _of_object(text, long, longest)
+        yield from _of_object(text, long, longest, most)
         text.end()
     else:
         value = text.value()
@@ -46,16 +49,18 @@ def members(file: BinaryIO, long: str, longest: int) -> Iterator[Member]:
         yield Member(None, value)
 
 
-def _of_object(text: Text, long: str, longest: int) -> Iterator[Member]:
+def _of_object(text: Text, long: Collection[str], longest: int, most: int) -> Iterator[Member]:
     text.take("{")
-    more = text.next() != "}"
+    more, names = text.next() != "}", 0
     while more:
-        name = text.value()
+        name, names = text.value(), names + 1
         if not isinstance(name, str):
             raise not_json()
         text.take(":")
-        if name == long and text.next() == "[":
-            yield from _of_array(text, long)
+        if names > MOST_NAMES:
+            raise TooLarge(f"The body has more than {MOST_NAMES} fields.")
+        if name in long and text.next() == "[":
+            yield from _of_array(text, name, most)
         else:
             before = text.read
             yield Member(name, text.value())
@@ -68,7 +73,7 @@ def _of_object(text: Text, long: str, longest: int) -> Iterator[Member]:
     text.take("}")
 
 
-def _of_array(text: Text, name: str) -> Iterator[Member]:
+def _of_array(text: Text, name: str, most: int) -> Iterator[Member]:
     text.take("[")
     if text.next() == "]":
         yield Member(name, [])
@@ -78,8 +83,23 @@ def _of_array(text: Text, name: str) -> Iterator[Member]:
         while text.next() == ",":
             text.take(",")
             number += 1
+            if number >= most:
+                raise TooLarge(f"There are more than {most:,} {name}. Send the rest in another request.")
             yield Member(name, text.value(f"{name}.{number}"), number)
     text.take("]")
+
+
+def gathered(file: BinaryIO, long: Collection[str], longest: int, most: int) -> dict[str, Any] | None:
+    """All of an object whose arrays of these names have at most so many items; None when it is no object."""
+    found: dict[str, Any] = {}
+    for name, value, number in members(file, long, longest, most):
+        if name is None:
+            return None
+        if number is None or number == 0:
+            found[name] = value if number is None else [value]  # of two of one name the last counts, as everywhere
+        else:
+            found[name].append(value)
+    return found
 
 
 def not_json() -> Malformed:

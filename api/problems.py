@@ -47,6 +47,7 @@ CODES: dict[type[Exception], str] = {
     db.KeyInFlight: "idempotency_in_flight",
     db.DatabaseAway: "unavailable",
 }
+MOST_ERRORS = 50
 RETRY_AFTER_S = {"unavailable": 2, "overloaded": 2, "rate_limited": 2, "idempotency_in_flight": 1}
 
 
@@ -112,10 +113,9 @@ def install(app: Flask) -> None:
 
 
 def field_errors(error: ValidationError) -> list[dict[str, Any]]:
-    """Pydantic's findings without the input: it may be a student's text."""
-    return [
-        {"loc": list(each["loc"]), "msg": each["msg"]} for each in error.errors(include_input=False, include_url=False)
-    ]
+    """Pydantic's findings, the first of them, without the input: it may be a student's text."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)[:MOST_ERRORS]
+    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in found]
 
 
 def invalid(error: ValidationError) -> InvalidRequest:

@@ -73,7 +73,7 @@ def import_rubrics() -> Response:
     alone: `{"rubrics": [...], "rejected": [{"rubric", "row", "problem"}]}`.
     """
     caller = allow("submit")
-    good, rejected = canvas.read(io.StringIO(csv_text()))
+    good, rejected = canvas.read(io.StringIO(csv_text(), newline=""))
     made = []
     with services().database.session() as session:
         for found in good:

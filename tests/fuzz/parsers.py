@@ -40,7 +40,7 @@ def _rows(read: Callable[[io.BytesIO], Any]) -> Reader:
 
 
 def _items(body: bytes) -> object:
-    read_settings(io.BytesIO(body))
+    read_settings(io.BytesIO(body), 100)
     return _rows(read_items)(body)
 
 
@@ -68,7 +68,7 @@ READERS: dict[str, tuple[st.SearchStrategy[Any], Reader]] = {
     "csv": (mangled(CSV), _rows(read_csv)),
     "zip": (mangled(ZIP), lambda body: _rows(lambda file: Zipped(file, 100, 10**5, 10**6).rows())(body)),
     "graded csv": (mangled(GRADED), lambda body: graded_csv.read(_utf8(body), ["Structure"])),
-    "canvas csv": (mangled(CANVAS), lambda body: canvas.read(io.StringIO(_utf8(body)))),
+    "canvas csv": (mangled(CANVAS), lambda body: canvas.read(io.StringIO(_utf8(body), newline=""))),
     "idempotency key": (text, read_key),
     "cursor": (text, read_cursor),
     **{kind: (mangled(body), _document(kind.partition("-")[0])) for kind, body in DOCUMENTS.items() if kind != "zip"},
