@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import hypothesis
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import APIOperation, BaseSchema, Case, HookContext, Response
@@ -169,16 +170,19 @@ def exercise(url: str, key: str, examples: int) -> Found:
 
 
 def _again(operation: APIOperation, found: Found, times: int) -> None:
-    """An operation that takes nothing has one request; what it is answered with changes all the same."""
-    label = operation.label
-    while not operation.body and found.sent[label] < times:
-        made = found.sent[label] + 1
+    """More of an operation that takes little: there is no other request, but what it is answered with changes."""
+    label, headers = operation.label, operation.schema.config.headers_for()
+
+    def send(case: Case) -> None:
+        found.sent[label] += 1
         try:
-            response = operation.Case().call_and_validate(headers=operation.schema.config.headers_for())
-            found.answered[label][response.status_code] += 1
+            found.answered[label][case.call_and_validate(headers=headers).status_code] += 1
         except FailureGroup as group:
             found.failures[label, "again", "a later answer"] += map(str, group.exceptions)
-        found.sent[label] = made
+
+    while (more := times - found.sent[label]) > 0:
+        tries = hypothesis.settings(max_examples=more, derandomize=True, database=None, deadline=None)
+        tries(hypothesis.given(case=operation.as_strategy())(send))()
 
 
 # Files that can be read, and one that can't.

@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 from tests.contract.exercise import exercise
 
 ID = {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}
+NAMED = {"in": "path", "name": "name", "required": True, "schema": {"type": "string"}}
 DOCUMENT = {
     "openapi": "3.1.0",
     "info": {"title": "Things", "version": "1"},
@@ -28,7 +29,12 @@ DOCUMENT = {
                     **{status: {"description": ""} for status in ("400", "415", "422")},
                 },
             }
-        }
+        },
+        # An operation that takes nothing, and one that takes a name.
+        **{
+            path: {"get": {"parameters": names, "responses": {"200": {"description": ""}, "404": {"description": ""}}}}
+            for path, names in {"/state": [], "/others/{name}": [NAMED]}.items()
+        },
     },
 }
 
@@ -45,7 +51,8 @@ def refused(sentence: str) -> Response:
 @contextmanager
 def serving(answer: Callable[[dict[str, Any]], Any]) -> Iterator[str]:
     app = Flask(__name__)
-    app.get("/openapi.json")(lambda: DOCUMENT)
+    app.get("/openapi.json", endpoint="document")(lambda: DOCUMENT)
+    app.get("/state", endpoint="state")(lambda: "")
 
     @app.post("/things")
     def make() -> Any:
@@ -79,8 +86,9 @@ ANSWERS = {
 @pytest.mark.parametrize(("answer", "checks"), ANSWERS.values(), ids=ANSWERS)
 def test_what_is_answered_is_judged(answer, checks):
     with serving(answer) as url:
-        found = exercise(url, "key", 3)
+        found = exercise(url, "key", 10)
     gc.collect()
     assert {check for _, check, _ in found.failures} >= checks
     assert bool(found.failures) == bool(checks), str(found)
-    assert found.sent["POST /things"] > 3 and not found.errors
+    assert min(found.sent[each] for each in ("POST /things", "GET /state", "GET /others/{name}")) >= 10
+    assert not found.errors
