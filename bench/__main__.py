@@ -15,7 +15,7 @@ from bench.tables import RESULTS
 # In the order in which one explains the next.
 ALL = (
     "roofline", "line", "peers", "queue", "scale", "backlog", "latency", "recovery", "regrade",
-    "uploads", "streams", "strangers", "gpu",
+    "uploads", "streams", "strangers", "events", "gpu",
 )  # fmt: skip
 # These know no --quick of their own.
 SMALL = {"regrade": ["--count", "200", "--rounds", "1"]}

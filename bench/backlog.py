@@ -180,7 +180,7 @@ def main() -> None:
     given = parser.parse_args()
     given.levels = given.levels or ([1000, 3000] if given.quick else [1000, 10_000, 100_000, 1_000_000])
     given.rounds = given.rounds or (2 if given.quick else 5)
-    with own_stack(workers=0, GRADELINE_ENGINE="fake") as home:
+    with own_stack(0, GRADELINE_ENGINE="fake") as home:
         backlog = Backlog(home, given)
         rows = [measure(backlog, level) for level in given.levels]
         how, bad = plans(backlog)

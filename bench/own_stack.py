@@ -21,8 +21,8 @@ from gradeline.stack.home import Home, free_port
 
 
 @contextmanager
-def own_stack(workers: int = 1, **settings: str) -> Iterator[Home]:
-    """A stack without Flower in a folder and on ports of its own, with settings added to its environment.
+def own_stack(workers: int = 1, flower: bool = False, /, **settings: str) -> Iterator[Home]:
+    """A stack, with Flower or without, in a folder and on ports of its own, with settings added to its environment.
 
     Its models, exports and own heads are kept for the next run. Its supervisor ends it when this process is gone.
     """
@@ -31,14 +31,14 @@ def own_stack(workers: int = 1, **settings: str) -> Iterator[Home]:
         at = Home(Path(left.enter_context(tempfile.TemporaryDirectory())).resolve() / "home")
         keep_models(at)
         left.callback(launch.down, at)
-        start(at, workers, settings)
+        start(at, workers, settings, flower)
         yield at
 
 
-def start(home: Home, workers: int, settings: dict[str, str]) -> float:
+def start(home: Home, workers: int, settings: dict[str, str], flower: bool = False) -> float:
     """Starts a stack; returns the seconds until it grades."""
     began = time.perf_counter()
-    wanted = launch.Wanted(workers, free_port(), None)
+    wanted = launch.Wanted(workers, free_port(), free_port() if flower else None)
     with environment(settings):
         launch.up(home, wanted, lambda step: print(f"  stack: {step}", file=sys.stderr, flush=True))
     return time.perf_counter() - began

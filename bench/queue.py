@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     count, rounds = (2000, 1) if given.quick else (given.count, given.rounds)
-    with own_stack(workers=0, GRADELINE_ENGINE="fake", GRADELINE_LOG_LEVEL="WARNING") as home:
+    with own_stack(0, GRADELINE_ENGINE="fake", GRADELINE_LOG_LEVEL="WARNING") as home:
         parts = [stages(home, count // 4, given.chunk, n) for n in range(rounds)]
         lines = {workers: measured(home, workers, count, rounds) for workers in given.workers}
     rows = [row(name, [each[name] for each in parts]) for name in parts[0]]

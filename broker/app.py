@@ -62,7 +62,7 @@ def make_app(settings: BrokerSettings) -> Celery:
         # A chunk that computes while Redis restarts is worth finishing: its rows are still ours.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         # Flower shows tasks from these events; they carry ids, never text. When a task was sent, the row says.
-        worker_send_task_events=True, task_send_sent_event=False, event_queue_expires=60, event_queue_ttl=60,
+        worker_send_task_events=settings.task_events, task_send_sent_event=False, event_queue_expires=60, event_queue_ttl=60,
         # Our logs are ours: JSON or text on standard error, set up by the process.
         worker_hijack_root_logger=False, worker_redirect_stdouts=False,
         # Queues are named by who sends and who consumes; a misspelt one is an error.

@@ -66,6 +66,7 @@ class BrokerSettings(DatabaseSettings):
         description="a collector of OpenTelemetry traces, such as http://collector:4318; empty: nothing is traced",
     )
     worker_grace_s: float = Field(8.0, ge=0, description="seconds a stopping worker may go on with its chunk")
+    task_events: bool = Field(True, description="workers tell Flower of each message; false where nobody looks at it")
     heartbeat_file: str = Field(
         "",
         description="file whose time of change lies in the future while the process is alive and connected; empty: none",
