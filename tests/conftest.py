@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,11 @@ from db.session import Database
 from db.settings import DatabaseSettings
 from gradeline.stack import postgres, valkey
 from gradeline.stack.home import Home, free_port
+
+
+def pytest_configure() -> None:
+    # A run that is told to end stops what it has started, as at Ctrl-C; it would leave servers and workers running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
