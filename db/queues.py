@@ -8,18 +8,46 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from db.job import IN_WINDOW, WAITING
+from db.window import EACH_QUEUE
+
 RATE_S = 60.0
 
-FIGURES = text("""
-SELECT queue, count(*) FILTER (WHERE state = 'queued' AND NOT held) AS waiting, count(*) FILTER (WHERE held) AS held,
-    count(*) FILTER (WHERE state = 'running') AS running,
-    coalesce(extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE state = 'queued' AND NOT held)), 0) AS oldest_s,
-    count(*) FILTER (WHERE finished_at > clock_timestamp() - make_interval(secs => :rate_s)) / :rate_s AS rate
-FROM job WHERE tenant_id = :tenant AND (
-    state IN ('queued', 'running') OR finished_at > clock_timestamp() - make_interval(secs => :rate_s)
+# Each part reads an index of its own, and a long queue's oldest is the first of each share (`db/window.py`): a tenant with a
+# million rows that have ended costs no more than one without any. `now()`, because a clock that moves can't be looked up, and
+# what has just ended is looked for by its time, whoever's it is: a tenant may have few rows of the last minute among many.
+FIGURES = text(f"""{EACH_QUEUE}
+, share AS (
+    SELECT f.queue, f.share_id FROM q CROSS JOIN LATERAL (
+        SELECT queue, share_id FROM job WHERE {WAITING} AND queue = q.queue AND tenant_id = :tenant
+        ORDER BY share_id LIMIT 1) f
+    UNION ALL
+    SELECT n.queue, n.share_id FROM share s CROSS JOIN LATERAL (
+        SELECT queue, share_id FROM job WHERE {WAITING} AND queue = s.queue AND tenant_id = :tenant
+            AND share_id > s.share_id ORDER BY share_id LIMIT 1) n
+), ended AS MATERIALIZED (
+    SELECT queue, tenant_id FROM job WHERE finished_at > now() - make_interval(secs => :rate_s)
+), part AS (
+    SELECT q.queue, (SELECT count(*) FROM job WHERE {WAITING} AND queue = q.queue AND tenant_id = :tenant) AS waiting,
+        0 AS held, 0 AS running, 0 AS finished, NULL::timestamptz AS since FROM q
+    UNION ALL
+    SELECT s.queue, 0, 0, 0, 0, o.created_at FROM share s CROSS JOIN LATERAL (
+        SELECT created_at FROM job WHERE {WAITING} AND queue = s.queue AND tenant_id = :tenant AND share_id = s.share_id
+        ORDER BY id LIMIT 1) o
+    UNION ALL
+    SELECT queue, 1, 0, 0, 0, created_at FROM job WHERE {IN_WINDOW} AND tenant_id = :tenant
+    UNION ALL
+    SELECT queue, 0, 0, 1, 0, NULL FROM job WHERE state = 'running' AND tenant_id = :tenant
+    UNION ALL -- a batch whose baseline is being made holds its jobs, and no other does
+    SELECT j.queue, 0, 1, 0, 0, NULL FROM batch b JOIN job j ON j.batch_id = b.id
+    WHERE b.baseline_state = 'making' AND b.tenant_id = :tenant AND j.held
+    UNION ALL
+    SELECT queue, 0, 0, 0, 1, NULL FROM ended WHERE tenant_id = :tenant
 )
-GROUP BY queue ORDER BY queue
-""")
+SELECT queue, sum(waiting)::int AS waiting, sum(held)::int AS held, sum(running)::int AS running,
+    coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0) AS oldest_s, sum(finished) / :rate_s AS rate
+FROM part GROUP BY queue HAVING sum(waiting + held + running + finished) > 0 ORDER BY queue
+""")  # noqa: S608 - constants of this package
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,22 @@ import uuid
 import pytest
 from sqlalchemy import text, update
 
-from db import figures, jobs, scores, window
+from db import figures, jobs, queues, scores, waiting, window
 from db.batch import Batch
 from db.errors import TookTooLong
 from db.job import Job
 
 VALUES = {
     "most": 10, "shares": 10, "recent_s": 300.0, "recent": 10, "days": 7, "seen": 10, "inline": "inline-", "rubrics": 10,
-    "newest": 10,
+    "newest": 10, "tenant": uuid.UUID(int=1), "rate_s": 60.0,
 }  # fmt: skip
 STATEMENTS = {
     name: statement
     for module, names in (
         (figures, ("DEPTHS", "WINDOW", "OLDEST", "RUNNING", "HELD", "FAILED", "RESULTS", "PENDING", "ENDED")),
         (scores, ("SCORES", "INLINE_SCORES")),
+        (queues, ("FIGURES",)),
+        (waiting, ("ALL", "OF_TENANT", "RATE")),
     )
     for name in names
     for statement in [getattr(module, name)]
