@@ -26,8 +26,8 @@ $(VENV)/.installed: pyproject.toml
 run: install ## start everything, grade the sample essays, and go on serving
 	$(BIN)/gradeline up --samples
 
-test: install ## run all tests, on real servers that they start themselves
-	$(BIN)/python -m pytest -q
+test: install ## run all tests, on real servers that they start themselves (JOBS=2: in so many processes)
+	$(BIN)/python -m pytest -q -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 check: install ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -80,16 +80,20 @@ class Wakeup:
                 del self._told[one]
 
     def _listen(self) -> None:
+        heard = True
         while True:
             try:
                 with self._database.listener() as connection:
                     connection.execute(f"LISTEN {MOVED}")
+                    heard = True
                     self._tell(list(self._told))
                     while True:
                         for notice in connection.notifies(timeout=LISTEN_S):
                             self._tell(notice.payload.split(","))
             except psycopg.Error as error:
-                log.warning("not listening for finished jobs (%s); looking every second", type(error).__name__)
+                if heard:  # once, however long it takes
+                    log.warning("not listening for finished jobs (%s); looking every second", type(error).__name__)
+                heard = False
                 time.sleep(LOOK_AGAIN_S)
 
     def _tell(self, moved: list[str]) -> None:

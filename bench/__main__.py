@@ -17,14 +17,10 @@ ALL = (
     "roofline", "line", "peers", "queue", "scale", "backlog", "latency", "recovery", "regrade",
     "uploads", "streams", "strangers", "events", "gpu",
 )  # fmt: skip
-# These know no --quick of their own.
-SMALL = {"regrade": ["--count", "200", "--rounds", "1"]}
 
 
 def command(name: str, quick: bool, out: Path) -> list[str]:
     """How one measurement is started."""
-    if name in SMALL:
-        return [sys.executable, "-m", f"bench.{name}", *(SMALL[name] if quick else [])]
     return [sys.executable, "-m", f"bench.{name}", "--out", str(out), *(["--quick"] if quick else [])]
 
 

@@ -7,9 +7,6 @@ wall time and of the worker's CPU time, and how often the engine was asked meanw
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import httpx
 
 from bench.own_stack import cpu_seconds, own_stack
+from bench.tables import RESULTS, median, write
 from bench.texts import texts_of
 from gradeline.client import Client
 from gradeline.stack import launch
@@ -61,7 +59,8 @@ def await_batch(client: Client, batch: str, total: int) -> None:
         raise SystemExit(f"not all succeeded: {len(states)} of {total}, {set(states)}")
 
 
-def measure(home: Home, count: int, rounds: int) -> dict[str, Any]:
+def measure(home: Home, count: int, rounds: int) -> list[dict[str, Any]]:
+    """Submissions a second of each round."""
     texts = texts_of(count)
     rates = []
     with api(home) as http, launch.client_of(home) as client:
@@ -73,23 +72,27 @@ def measure(home: Home, count: int, rounds: int) -> dict[str, Any]:
             batch = http.post("/v1/rubrics/bench/regrade").raise_for_status().json()
             await_batch(client, batch["id"], count)
             wall, spent = time.perf_counter() - began, cpu_seconds(home, "worker-cpu") - cpu
-            rates.append({"per_s": round(count / wall), "per_cpu_s": round(count / spent)})
-            print(rates[-1], flush=True)
-    best = {f"{name}_median": sorted(r[name] for r in rates)[len(rates) // 2] for name in rates[0]}
-    return {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "submissions": count, **best}
+            rates.append({"a second": count / wall, "a second of the worker's CPU": count / spent})
+            print({name: round(rate) for name, rate in rates[-1].items()}, flush=True)
+    return rates
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.regrade", description=__doc__)
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-    arguments = parser.parse_args()
+    parser.add_argument("--count", type=int, help="submissions [2000; quick: 200]")
+    parser.add_argument("--rounds", type=int, help="[5; quick: 1]")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    count, rounds = given.count or (200 if given.quick else 2000), given.rounds or (1 if given.quick else 5)
     with own_stack(GRADELINE_ENGINE="fake") as home:
-        figures = measure(home, arguments.count, arguments.rounds)
-    print(json.dumps(figures, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+        rates = measure(home, count, rounds)
+    rows = [
+        {"submissions": name, "median": median(found), "lowest": min(found), "highest": max(found)}
+        for name in rates[0]
+        for found in [[each[name] for each in rates]]
+    ]
+    write("regrade", rows, given.out, {"submissions": count, "rounds": rounds})
 
 
 if __name__ == "__main__":
