@@ -15,7 +15,7 @@ from dataclasses import replace
 from celery import Celery
 from threadpoolctl import threadpool_limits
 
-from broker.dispatch import Dispatch, Dispatcher
+from broker.dispatch import EVERYTHING, Dispatch, Dispatcher
 from broker.pulse import Pulse
 from broker.queues import consumed_by
 from broker.settings import EMBEDDED_MODEL
@@ -74,11 +74,11 @@ class Child:
     def grade(
         self, ids: Sequence[uuid.UUID], queue: str, losses: int | None = None, sent: str | None = None
     ) -> Future[int]:
-        """One chunk; then more is sent, beside the next chunk's computing, so that the system clocks itself."""
+        """One chunk; then more of its queue is sent, beside the next chunk's computing, so that the system clocks itself."""
         try:
             return self.grading.chunk(ids, queue, losses, sent)
         finally:
-            self.dispatcher.wish()
+            self.dispatcher.wish(queue or EVERYTHING)
 
     def calibrate(self, calibration_id: uuid.UUID) -> None:
         """One step of a calibration; the next one is another message."""
