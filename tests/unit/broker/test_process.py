@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -48,3 +49,33 @@ def test_a_process_that_comes_too_late_ends_at_once():
     code = "from broker.process import die_with_parent; die_with_parent(2**22 + 1); print('lives')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+ARENAS = """
+import ctypes, sys, threading
+from broker.process import share_arenas
+set_ = share_arenas(2) if sys.argv[1] == "shared" else True
+libc, all_here = ctypes.CDLL(None), threading.Barrier(9)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+def take():
+    libc.malloc(ctypes.c_size_t(1000))
+    all_here.wait(30)
+threads = [threading.Thread(target=take) for _ in range(8)]
+for each in threads: each.start()
+all_here.wait(30)
+for each in threads: each.join()
+out = ctypes.c_void_p(libc.fopen(sys.argv[2].encode(), b"w"))
+libc.malloc_info(0, out)
+libc.fclose(out)
+print(set_, open(sys.argv[2]).read().count("<heap "))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="only glibc tells of its arenas")
+def test_threads_share_arenas_of_memory(tmp_path):
+    told = {}
+    for how in ("shared", "as it is"):
+        command = [sys.executable, "-c", ARENAS, how, str(tmp_path / "info")]
+        told[how] = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    assert told["shared"] == ["True", "2"]
+    assert int(told["as it is"][1]) > 2
