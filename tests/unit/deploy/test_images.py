@@ -145,3 +145,21 @@ def test_the_stage_that_makes_models_has_all_that_it_reads(tmp_path):
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_what_makes_the_default_encoder_finds_all_that_it_imports():
+    of_project = (
+        "import sys, worker.engine.prepare\n"
+        "for name, module in sys.modules.items():\n"
+        "    if name.split('.')[0] in {'db', 'broker', 'worker'}: print(module.__file__)"
+    )
+    files = subprocess.run(
+        [sys.executable, "-c", of_project], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    copied = [part for line in re.findall(r"^COPY ((?:db|broker|worker).*)$", stages("Dockerfile.worker")["models"], re.M)
+              for part in line.split()[:-1]]  # fmt: skip
+    left_out = [
+        each for each in (str(Path(file).relative_to(ROOT)) for file in files.split())
+        if not any(each == part or each.startswith(f"{part}/") for part in copied)
+    ]  # fmt: skip
+    assert copied and not left_out
