@@ -17,10 +17,11 @@ from db import jobs
 from db.calibration import Calibration
 from db.jobs import Finished
 from db.session import Database
-from db.tenant import SCOPES, Tenant, create_key
+from db.tenant import SCOPES, create_key
 from tests.fuzz.asked import Answer, Asked, ask
 from tests.fuzz.asking import Known
 from tests.fuzz.bodies import EXAMPLE
+from tests.tenants import new_tenant
 from tests.unit.api.test_reviews import result
 
 # Nobody grades here: what waits would wait for ever.
@@ -84,10 +85,8 @@ class Ground:
 
     def _keys(self, scopes: Sequence[tuple[str, ...]]) -> list[Rows]:
         with self.database.session() as session:
-            tenant = Tenant(name=uuid.uuid4().hex)
-            session.add(tenant)
-            session.flush()
-            return [Rows(self.app, create_key(session, tenant.id, "fuzz", each)) for each in scopes]
+            tenant = new_tenant(session)
+            return [Rows(self.app, create_key(session, tenant, "fuzz", each)) for each in scopes]
 
     def _event(self, path: str) -> str:
         said = self.mine("GET", path).body.decode()

@@ -25,11 +25,11 @@ from db.migrate import migrate, write_admin_key
 from db.rubric import default_rubric
 from db.session import Database
 from db.settings import DatabaseSettings
-from db.tenant import Tenant
 from gradeline.client import Client
 from gradeline.errors import ClientError
 from gradeline.stack import postgres, valkey
 from gradeline.stack.home import Home, free_port
+from tests.tenants import new_tenant
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -173,13 +173,11 @@ class Line:
     def submit(self, model: str, texts: Sequence[str], **fields: object) -> list[uuid.UUID]:
         """Queued jobs, as the API writes them; not dispatched yet."""
         with self.database.session() as session:
-            tenant = Tenant(name=uuid.uuid4().hex)
-            session.add(tenant)
-            session.flush()
+            tenant = new_tenant(session)
             rubric = default_rubric(session)
             return [
                 jobs.submit(
-                    session, tenant.id, rubric,
+                    session, tenant, rubric,
                     jobs.NewJob(text=text, model=model, device="any", priority="bulk", queue=f"{model}.any.bulk", **fields),  # type: ignore[arg-type]
                 ).id
                 for text in texts

@@ -25,9 +25,10 @@ from api.settings import ApiSettings
 from db import jobs
 from db.jobs import Finished
 from db.session import Database
-from db.tenant import SCOPES, Tenant, create_key
+from db.tenant import SCOPES, create_key
 from gradeline.stack.home import free_port
 from tests.conftest import Servers
+from tests.tenants import new_tenant
 
 MakeKey = Callable[..., str]
 
@@ -67,10 +68,7 @@ def make_key(database: Database) -> MakeKey:
     def make_key(*scopes: str, tenant: uuid.UUID | None = None) -> str:
         with database.session() as session:
             if tenant is None:
-                made = Tenant(name=uuid.uuid4().hex)
-                session.add(made)
-                session.flush()
-                tenant = made.id
+                tenant = new_tenant(session)
             return create_key(session, tenant, "test", scopes or SCOPES)
 
     return make_key

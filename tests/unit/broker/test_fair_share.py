@@ -14,7 +14,7 @@ from db.bulk import Manner, NewRow, submit_rows
 from db.job import Job
 from db.jobs import Finished
 from db.rubric import default_rubric
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 from tests.unit.broker.test_dispatch import celery, messages, settings  # noqa: F401
 from tests.unit.db.test_jobs import RESULT
 
@@ -24,13 +24,6 @@ MANY, CHUNK = 5_000, 8
 @pytest.fixture
 def queue():
     return f"{uuid.uuid4().hex}.any.bulk"
-
-
-def new_tenant(session):
-    tenant = Tenant(name=uuid.uuid4().hex)
-    session.add(tenant)
-    session.flush()
-    return tenant.id
 
 
 def hand_in_many(database, queue, batches=1):

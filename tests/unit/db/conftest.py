@@ -9,7 +9,7 @@ from db import jobs
 from db.batch import Batch
 from db.rubric import default_rubric
 from db.session import Database
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 
 Submit = Callable[..., uuid.UUID]
 
@@ -17,10 +17,7 @@ Submit = Callable[..., uuid.UUID]
 @pytest.fixture
 def tenant(database: Database) -> uuid.UUID:
     with database.session() as session:
-        made = Tenant(name=uuid.uuid4().hex)
-        session.add(made)
-        session.flush()
-        return made.id
+        return new_tenant(session)
 
 
 @pytest.fixture

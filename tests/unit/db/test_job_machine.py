@@ -34,7 +34,7 @@ from db.job import FINAL, Attempt, Job, Result
 from db.jobs import Claimed, Finished
 from db.rubric import default_rubric
 from db.session import Database
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 
 GONE = {"type": "t", "title": "t", "status": 500, "code": "worker_lost", "detail": "gone"}
 BAD = {**GONE, "code": "unscorable"}
@@ -61,12 +61,9 @@ def finished(held: Claimed, well: bool = True) -> Finished:
     )
 
 
-def new_tenant(database: Database) -> uuid.UUID:
+def tenant_of_its_own(database: Database) -> uuid.UUID:
     with database.session() as session:
-        made = Tenant(name=uuid.uuid4().hex)
-        session.add(made)
-        session.flush()
-        return made.id
+        return new_tenant(session)
 
 
 def submit(database: Database, tenant: uuid.UUID, queue: str, count: int) -> list[uuid.UUID]:
@@ -145,7 +142,7 @@ class JobMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tenant, self.queue = new_tenant(self.database), f"{uuid.uuid4().hex}.any.bulk"
+        self.tenant, self.queue = tenant_of_its_own(self.database), f"{uuid.uuid4().hex}.any.bulk"
         self.models: dict[uuid.UUID, Model] = {}
         self.messages: list[list[uuid.UUID]] = []  # all that were ever sent: any may come again
         self.claims: list[Claimed] = []  # all that any worker ever got: it may write at any time
@@ -404,7 +401,7 @@ class Crowd:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_claimers_twins_late_writers_cancels_and_sweeps_at_once_leave_every_job_with_one_end(database, seed):
-    tenant, queue = new_tenant(database), f"{uuid.uuid4().hex}.any.bulk"
+    tenant, queue = tenant_of_its_own(database), f"{uuid.uuid4().hex}.any.bulk"
     crowd = Crowd(database, tenant, queue, submit(database, tenant, queue, 60))
     threads, start = [], threading.Barrier(6)
     for n in range(6):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from sqlalchemy import text, update
 
 from db import jobs, window
 from db.job import Job
 from db.queues import queue_figures
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 
 
 def figures(database, tenant):
@@ -55,8 +53,5 @@ def test_a_job_in_the_broker_is_as_old_as_any(database, submit, tenant, queue):
 def test_a_queue_in_which_only_others_have_work_is_not_named(database, submit, queue):
     submit()
     with database.session() as session:
-        other = Tenant(name=uuid.uuid4().hex)
-        session.add(other)
-        session.flush()
-        stranger = other.id
+        stranger = new_tenant(session)
     assert figures(database, stranger) == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 
 import pytest
 from sqlalchemy import func, select, text
@@ -22,7 +21,7 @@ from db.job import Job, Result
 from db.jobs import Finished
 from db.rubric import default_rubric
 from db.submission import Embedding, Submission
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 from tests.unit.db.test_jobs import LOST, RESULT, claim, state
 
 DAYS = 30
@@ -265,10 +264,7 @@ def test_an_erasure_that_is_undone_leaves_no_line(database, submit, tenant):
 
 def test_each_tenant_has_its_own_line(database, submit, tenant):
     with database.session() as session:
-        other = Tenant(name=uuid.uuid4().hex)
-        session.add(other)
-        session.flush()
-        other_id = other.id
+        other_id = new_tenant(session)
     mine, theirs = graded(database, submit()), graded(database, submit(owner=other_id))
     age(database, mine, theirs)
     all_texts(database)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-
 from db import jobs, window
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 
 
 def take(database, queue, size):
@@ -73,10 +71,7 @@ def test_a_tenant_with_much_work_delays_another_by_a_turn_at_most(database, subm
     for _ in range(20):
         submit()
     with database.session() as session:
-        other = Tenant(name=uuid.uuid4().hex)
-        session.add(other)
-        session.flush()
-        other_id = other.id
+        other_id = new_tenant(session)
     late = submit(owner=other_id)
     assert late in take(database, queue, 2)
 

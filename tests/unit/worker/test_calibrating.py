@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from sqlalchemy import select
 
@@ -17,7 +15,7 @@ from db.erasing import erase
 from db.finding import find_job
 from db.job import Job
 from db.rubric import Rubric, add_version, default_criteria
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 from tests.unit.worker.test_grading import Counting, Moody
 from worker.calibrating import Calibrating
 from worker.engine.fake import FakeEngine
@@ -36,10 +34,7 @@ LOST = {"code": "worker_lost"}
 @pytest.fixture
 def tenant(database):
     with database.session() as session:
-        made = Tenant(name=uuid.uuid4().hex)
-        session.add(made)
-        session.flush()
-        return made.id
+        return new_tenant(session)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from db.finding import find_job
 from db.job import Attempt, Job
 from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 from worker.engine.base import Encoded
 from worker.engine.fake import STARVED, FakeEngine
 from worker.engine.source import EMBEDDED_REVISION
@@ -43,10 +42,7 @@ class Moody(FakeEngine):
 @pytest.fixture
 def tenant(database):
     with database.session() as session:
-        made = Tenant(name=uuid.uuid4().hex)
-        session.add(made)
-        session.flush()
-        return made.id
+        return new_tenant(session)
 
 
 def grading(database, servers, engine=None, head=True, why="") -> Grading:
@@ -207,10 +203,7 @@ def test_a_result_is_not_used_again_for_anything_else(database, servers, tenant,
     work.chunk([submit(database, tenant, prompt="Phones?")]).result()
     if other == "tenant":
         with database.session() as session:
-            made = Tenant(name=uuid.uuid4().hex)
-            session.add(made)
-            session.flush()
-            tenant = made.id
+            tenant = new_tenant(session)
     if other == "setting":
         work.settings = work.settings.model_copy(update={"reuse": False})
     prompt, explain = "Homework?" if other == "prompt" else "Phones?", other == "explain"

@@ -12,7 +12,7 @@ from broker.sweep import sweep
 from db import jobs
 from db.job import Job
 from db.rubric import default_rubric
-from db.tenant import Tenant
+from tests.tenants import new_tenant
 from worker.losses import Losses
 from worker.settings import WorkerSettings
 
@@ -23,12 +23,9 @@ def held(database):
 
     def claim(worker: str, lease_s: float = 600) -> uuid.UUID:
         with database.session() as session:
-            tenant = Tenant(name=uuid.uuid4().hex)
-            session.add(tenant)
-            session.flush()
             queue = f"{uuid.uuid4().hex}.any.bulk"
             new = jobs.NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
-            job = jobs.submit(session, tenant.id, default_rubric(session), new).id
+            job = jobs.submit(session, new_tenant(session), default_rubric(session), new).id
         with database.session() as session:
             assert len(jobs.claim(session, [job], worker, lease_s)) == 1
         return job

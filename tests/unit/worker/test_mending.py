@@ -13,8 +13,8 @@ from broker.settings import EMBEDDED_MODEL
 from db import jobs
 from db.finding import find_job
 from db.rubric import default_rubric
-from db.tenant import Tenant
 from db.worker import live_workers
+from tests.tenants import new_tenant
 from worker.child import Child
 from worker.engine.export import ONNX, exported, folder_of
 from worker.engine.fake import FakeEngine
@@ -96,12 +96,9 @@ def child(settings):
 
 def grade(child, database, **fields):
     with database.session() as session:
-        tenant = Tenant(name=uuid.uuid4().hex)
-        session.add(tenant)
-        session.flush()
+        owner = new_tenant(session)
         new = jobs.NewJob(text=TEXT, model="m", device="any", priority="bulk", queue="mend.any.bulk", **fields)
-        job = jobs.submit(session, tenant.id, default_rubric(session), new).id
-        owner = tenant.id
+        job = jobs.submit(session, owner, default_rubric(session), new).id
     child.grade([job], "bulk").result()
     with database.session() as session:
         return find_job(session, owner, job)
