@@ -20,7 +20,7 @@ GRACE_S = 10
 LONGEST_LINE = 8190
 # Files of a process beside its streams: gunicorn's connections, the database's, logs.
 FILES = 1500
-# After 3,200 texts a process had 118 MB with two, 129 with as many as glibc likes, and went on growing.
+# Enough for threads that wait most of the time; `python -m bench.line` shows what a process takes.
 ARENAS = 2
 
 

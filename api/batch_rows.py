@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from api.batch_bodies import BatchItem
 from api.errors import InvalidRequest, TooLarge
-from api.problems import field_errors, part_problem
+from api.problems import MOST_ERRORS, field_errors, part_problem
 from db.bulk import NewRow
 
-SHOWN, MOST_FIELDS = 50, 100
+MOST_FIELDS = 100
 TITLE = "The row can't be graded"
 
 
@@ -53,7 +53,7 @@ class ReadRows:
 
 def none_good(rejected: list[dict[str, Any]]) -> InvalidRequest:
     """The problem of a batch without a good row: why of each, up to a number."""
-    reasons = [{"loc": ["items", each["row"] - 1], "msg": each["problem"]["detail"]} for each in rejected[:SHOWN]]
+    reasons = [{"loc": ["items", each["row"] - 1], "msg": each["problem"]["detail"]} for each in rejected[:MOST_ERRORS]]
     return InvalidRequest("No row of the batch can be graded.", reasons)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections.abc import Collection, Sequence
@@ -17,7 +16,7 @@ from api.auth import allow
 from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
 from api.jobs import WRONG, answer, offered_model, services
 from api.json_stream import LONGEST, gathered
-from api.problems import Problem, invalid
+from api.problems import MOST_ERRORS, Problem, invalid
 from api.requests import not_an_object
 from api.rubric_bodies import (
     CalibrationBody,
@@ -184,7 +183,7 @@ def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCali
 def _body_of_json() -> NewCalibrationBody:
     if not request.is_json:
         raise UnsupportedMediaType("Send the examples as application/json or text/csv.")
-    with spooled(hashlib.sha256()) as file:
+    with spooled() as file:
         body = gathered(file, LONG, LONGEST, MOST_EXAMPLES)
     if body is None:
         raise not_an_object()
@@ -205,7 +204,7 @@ def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewC
     scales = {c["name"]: c for c in rubric.criteria}
     wrong = [each for n, e in enumerate(body.examples) for each in _wrong_scores(n, e, scales)]
     if wrong:
-        raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:50])
+        raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:MOST_ERRORS])
     if isinstance(body.cohort, CohortBatch):
         cohort = calibrations.batch_cohort(session, tenant_id, uuid.UUID(body.cohort.batch), MOST_EXAMPLES)
     else:

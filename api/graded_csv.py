@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.errors import InvalidRequest, TooLarge
-from api.problems import field_errors
+from api.problems import MOST_ERRORS, field_errors
 from api.rubric_bodies import ExampleBody
 from api.tables import LONGEST_CELL, check_columns, counted
 
@@ -44,7 +44,7 @@ def read(text: str, criteria: Collection[str]) -> tuple[list[dict[str, Any]], li
     except csv.Error as error:
         raise InvalidRequest(f"Line {rows.line_num} is not CSV: {error}.") from error
     if wrong:
-        raise InvalidRequest(f"Row {wrong[0]['loc'][0]}: {wrong[0]['msg']}", wrong[:50])
+        raise InvalidRequest(f"Row {wrong[0]['loc'][0]}: {wrong[0]['msg']}", wrong[:MOST_ERRORS])
     return graded, cohort
 
 

@@ -16,14 +16,15 @@ IN_MEMORY = 2**20
 
 
 @contextmanager
-def spooled(digest: hashlib._Hash) -> Iterator[BinaryIO]:
-    """The request's body as a file that can be read again from the start; its bytes are added to `digest`.
+def spooled(digest: hashlib._Hash | None = None) -> Iterator[BinaryIO]:
+    """The request's body as a file that can be read again from the start; its bytes are added to a `digest`.
 
     A body that is longer than `request.max_content_length` is answered with 413, whether it says so or not.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
         while piece := request.stream.read(PIECE):
-            digest.update(piece)
+            if digest is not None:
+                digest.update(piece)
             file.write(piece)
         file.seek(0)
         yield file  # type: ignore[misc]  # it is one since Python 3.11
