@@ -26,6 +26,7 @@ $(VENV)/.installed: pyproject.toml
 run: install ## start everything, grade the sample essays, and go on serving
 	$(BIN)/gradeline up --samples
 
+# By name, not by the number of tests: the storm, one test that takes minutes, would come last and alone.
 test: install ## run all tests, on real servers that they start themselves (JOBS=2: in so many processes)
 	$(BIN)/python -m pytest -q -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 

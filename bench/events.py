@@ -17,6 +17,7 @@ from bench.own_stack import cpu_seconds, own_stack
 from bench.rows import run_of
 from bench.tables import RESULTS, median, write
 from bench.texts import marked, texts_of
+from gradeline.client import Client
 from gradeline.stack import launch
 
 # Whether workers send events, and whether Flower reads them.
@@ -32,15 +33,20 @@ def one_round(way: str, chunk: int, messages: int, turn: str) -> dict[str, float
     chunks = {"GRADELINE_CHUNK_FIRST": str(chunk), "GRADELINE_CHUNK_MOST": str(chunk)}
     told = {"GRADELINE_TASK_EVENTS": str(events).lower()}
     with own_stack(1, flower, **SETTINGS, **chunks, **told) as home, launch.client_of(home) as client:
-        ids = []
-        for part, size in (("warm", 20 * chunk), (turn, messages * chunk)):
-            before = {name: cpu_seconds(home, name) for name in PARTS}
-            texts = marked(texts_of(size, words=WORDS), part)
-            ids = [str(client.submit_batch([{"text": f"{n} {text}"} for n, text in enumerate(texts)])["id"])]
-            await_batch(client, ids[0], size)
+        graded(client, 20 * chunk, "warm")
+        before = {name: cpu_seconds(home, name) for name in PARTS}
+        batch = graded(client, messages * chunk, turn)
         cpu = {name: 1000 * (cpu_seconds(home, name) - before[name]) / messages for name in PARTS}
-        run = run_of(home, ids)
+        run = run_of(home, [batch])
     return {"ms a message": 1000 * run.seconds / run.calls, **{f"CPU of {name}": ms for name, ms in cpu.items()}}
+
+
+def graded(client: Client, count: int, mark: str) -> str:
+    """A batch of so many texts, when its last job has ended."""
+    texts = marked(texts_of(count, words=WORDS), mark)
+    batch = str(client.submit_batch([{"text": f"{n} {text}"} for n, text in enumerate(texts)])["id"])
+    await_batch(client, batch, count)
+    return batch
 
 
 def measured(chunk: int, messages: int, rounds: int) -> list[dict[str, Any]]:
