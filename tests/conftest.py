@@ -18,11 +18,13 @@ from db.session import Database
 from db.settings import DatabaseSettings
 from gradeline.stack import postgres, valkey
 from gradeline.stack.home import Home, free_port
+from tests.keeper import keep
 
 
 def pytest_configure() -> None:
     # A run that is told to end stops what it has started, as at Ctrl-C; it would leave servers and workers running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    keep()
 
 
 @dataclass(frozen=True)
