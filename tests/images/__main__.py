@@ -19,12 +19,15 @@ import httpx
 from rich.console import Console
 
 from gradeline.client import Client
+from tests.images import monitoring
 from tests.images.compose import ROOT, Stack, await_true, docker, name_of, service_of
 
 BASE = "python:3.11-slim-bookworm"
 MOST_MB = {"gradeline-api": 350, "gradeline-worker:cpu": 1400}
 ESSAYS = 300
 KILLED = 137  # the exit status of a container that was ended by SIGKILL
+# What the dashboard asks of every request.
+RATE = "sum by (method, route) (rate(gradeline_http_requests_total[$__rate_interval]))"
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -132,6 +135,31 @@ def flower_holds_no_text(stack: Stack) -> None:
     say(f"Flower knows {len(tasks)} tasks, each with ids alone")
 
 
+def prometheus_sees_everything(stack: Stack) -> None:
+    prometheus = monitoring.start(stack, "prometheus")
+    if prometheus is None:
+        say("SKIPPED: the image of Prometheus can't be had here")
+        return
+    workers = sum(each["State"]["Running"] for each in stack.containers("worker-cpu"))
+    scrapes = {"gradeline-api": ["up"], "gradeline-worker": ["up"] * workers, "flower": ["up"]}
+    await_true("Prometheus reads all that is there", lambda: monitoring.scrapes(prometheus) == scrapes)
+    rules = dict.fromkeys(monitoring.alerts(), "ok")
+    await_true("all alerts are evaluated", lambda: monitoring.rules_of(prometheus) == rules)
+    await_true("rates are known", lambda: monitoring.answers(prometheus)[RATE] > 0)
+    counts = monitoring.answers(prometheus)
+    say(f"Prometheus reads {scrapes} and evaluates {len(rules)} alerts")
+    say(f"of {len(counts)} expressions of the dashboard, {sum(map(bool, counts.values()))} show something")
+
+
+def grafana_shows_the_dashboard(stack: Stack) -> None:
+    grafana = monitoring.start(stack, "grafana")
+    if grafana is None:
+        say("SKIPPED: the image of Grafana can't be had here")
+        return
+    await_true("Grafana shows the dashboard", lambda: monitoring.dashboards(stack, grafana) == ["Gradeline"])
+    say("Grafana shows the dashboard")
+
+
 def results_outlive_a_restart(stack: Stack, ids: list[str]) -> None:
     with stack.client() as client:
         before = client.get(ids[0])
@@ -198,6 +226,9 @@ def main() -> None:
         results_outlive_a_restart(stack, ids)
         health_tells_the_truth(stack)
         a_request_is_found_in_the_logs(stack)
+        prometheus_sees_everything(stack)
+        grafana_shows_the_dashboard(stack)
+        containers_are_confined(stack)
         say("all held")
     finally:
         if not keep:

@@ -88,7 +88,7 @@ class Stack:
         return self("logs", "--no-color", *services)
 
     def remove(self) -> None:
-        self("down", "--volumes", "--remove-orphans", "--timeout", "10", check=False)
+        self("--profile", "monitoring", "down", "--volumes", "--remove-orphans", "--timeout", "10", check=False)
 
 
 def service_of(container: dict[str, Any]) -> str:
