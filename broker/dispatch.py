@@ -82,6 +82,9 @@ class Dispatch:
         size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
         with self.database.session() as session:
             room = window.room(session, queue, size * self.settings.window_chunks * children)
+            # Whole chunks, the nearest number of them: the size changes with the pace, and what is left over between two sizes
+            # would be messages of one or two jobs.
+            room = (room + size // 2) // size * size
             taken = window.take(session, queue, room)
         # The end of a backlog is shared: nobody computes a long last chunk while others have nothing.
         share = size if len(taken) >= room else max(1, min(size, -(-len(taken) // children)))

@@ -104,6 +104,20 @@ def test_chunks_stay_whole_while_more_waits(database, celery, settings, queue):
     assert [len(chunk) for chunk in (*first, *messages(celery, queue))] == [10] * 9
 
 
+def test_a_change_of_pace_leaves_no_crumbs(database, celery, settings, queue):
+    submit(database, queue, 200)
+    dispatch, sizes = Dispatch(database, celery, settings), []
+    for job_ms, size in ((30.0, 10), (25.0, 12), (37.5, 8), (33.0, 9), (30.0, 10)):
+        live(database, queue, f"a {queue}", job_ms)
+        dispatch._live_at = 0.0
+        dispatch([queue])
+        for chunk in messages(celery, queue):
+            sizes.append((len(chunk), size))
+            with database.session() as session:
+                jobs.claim(session, [uuid.UUID(job) for job in chunk[: len(chunk) // 2]], "w", 60)
+    assert sizes and all(sent == size for sent, size in sizes), sizes
+
+
 def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, settings, queue):
     ids = submit(database, queue, 20)
     dispatch = Dispatch(database, celery, settings)
