@@ -1,4 +1,4 @@
-"""The card of the head that comes along: a file beside the worker's code, which the API reads and does not import."""
+"""The card of a head that comes along: a file beside the worker's code, which the API reads and does not import."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-CARD = Path(__file__).parents[1] / "worker" / "head" / "default.json"
+HEADS = Path(__file__).parents[1] / "worker" / "head"
 
 
 @cache
-def default_card() -> dict[str, Any] | None:
-    """What `python -m heads.fit` has measured; None where the API was installed without the worker's files."""
-    try:
-        found: dict[str, Any] = json.loads(CARD.read_text())
-    except OSError:
-        return None
-    return found
+def default_card(model: str = "") -> dict[str, Any] | None:
+    """What `python -m heads.fit` has measured of the head that comes along for a model, or of the default model's where that
+    has none; None where the API was installed without the worker's files.
+    """
+    for folder in (HEADS / (Path(model).name or "."), HEADS):
+        try:
+            found: dict[str, Any] = json.loads((folder / "default.json").read_text())
+        except OSError:
+            continue
+        return found
+    return None
 
 
 def by_criterion(card: dict[str, Any]) -> dict[str, dict[str, Any]]:

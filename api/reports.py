@@ -75,7 +75,7 @@ def of_calibration(rubric: Rubric, made: Calibration) -> dict[str, Any]:
 
 def of_default_head(rubric: Rubric) -> dict[str, Any]:
     """What was measured of the head that comes along, when it was fitted."""
-    card = default_card()
+    card = default_card(services().settings.own_model)
     missing = unmeasured(rubric.criteria)
     note = f"It can't score {', '.join(missing)}: teach the rubric with graded examples." if missing else None
     head = {**card, "figures": by_criterion(card)} if card else None

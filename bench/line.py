@@ -27,8 +27,11 @@ from bench.tables import RESULTS, median, write
 from bench.texts import WORDS, marked, texts_of
 from gradeline.stack import launch
 from gradeline.stack.home import Home
+from worker.engine.published import MPNET
 
 MODELS = ("minilm", "distilbert")
+# Needs the extra `mpnet`, or a hub.
+LARGER = "mpnet"
 NAMES = {"bare": "bare engine", "batch": "line, one batch", "single": "line, single jobs"}
 Rounds = dict[str, list[float]]
 
@@ -37,6 +40,8 @@ def settings_of(model: str) -> dict[str, str]:
     """The environment of a stack and of a bare engine with this model; a random one has a head afterwards."""
     if model == "minilm":
         return {"GRADELINE_REUSE": "false"}
+    if model == LARGER:
+        return {"GRADELINE_REUSE": "false", "GRADELINE_MODEL": MPNET.name}
     folder = folder_of(model)
     fit_head(folder)
     return {"GRADELINE_REUSE": "false", "GRADELINE_MODEL": str(folder)}
@@ -136,7 +141,7 @@ def draw(axes: Any, rows: Any) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.line", description=__doc__)
-    parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--model", nargs="+", choices=(*MODELS, LARGER), default=list(MODELS))
     parser.add_argument("--count", type=int, help="texts a turn [400; quick: 24]")
     parser.add_argument("--rounds", type=int, help="[5; quick: 2]")
     parser.add_argument("--threads", type=int, default=8, help="callers of single jobs")

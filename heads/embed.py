@@ -11,12 +11,20 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from worker.engine import Engine, load_engine
+from worker.engine.published import MINILM, Published
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 128
+
+
+def reading(model: Published, cache: Path) -> WorkerSettings:
+    """How the corpora are read: the default encoder in fp32; a larger one, of which that would take hours, in int8 as by
+    workers."""
+    engine = "torch" if model is MINILM else "openvino"
+    return WorkerSettings(engine=engine, precision="fp32", model=model.name, home=cache)
 
 
 def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArray[np.float32]:

@@ -19,18 +19,16 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from broker.settings import EMBEDDED_MODEL
 from heads.corpora import ELLIPSE_COLUMNS, Corpus, asap, ellipse
-from heads.embed import embed
+from heads.embed import embed, reading
 from heads.measures import Assignment, coverage, few_shot, in_prompt, standardised_difference
 from heads.quantized import loss
 from heads.standing import fit_standing
-from worker.engine.source import EMBEDDED_REVISION
+from worker.engine.published import MINILM, PUBLISHED, Published, named
 from worker.features.surface import surface
-from worker.head.store import HERE
+from worker.head.store import shipped
 from worker.head.teaching import Criterion, teach
 from worker.head.traits import CRITERIA
-from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +40,14 @@ SMALLEST_GROUP = 50
 DRAWS = 10
 
 
-def inputs_of(texts: list[str], cache: Path) -> Array:
-    """(n, K) vectors by torch in fp32, and surface features."""
-    settings = WorkerSettings(engine="torch", precision="fp32", home=cache)
-    return np.hstack([embed(texts, cache, settings), surface(texts)])
+def inputs_of(texts: list[str], cache: Path, model: Published = MINILM) -> Array:
+    """(n, K) vectors and surface features."""
+    return np.hstack([embed(texts, cache, reading(model, cache)), surface(texts)])
 
 
-def assignments(data: Path, corpus: Corpus, inputs: Array) -> list[tuple[Assignment, Assignment, Assignment]]:
+def assignments(
+    data: Path, corpus: Corpus, inputs: Array, model: Published = MINILM
+) -> list[tuple[Assignment, Assignment, Assignment]]:
     """For each assignment of ASAP: its overall score, its traits, and the four default criteria."""
     about = json.loads((data / "assignments.json").read_text())["asap"]
     frame = pd.read_csv(data / "asap.csv", dtype={"assignment": str})
@@ -56,7 +55,7 @@ def assignments(data: Path, corpus: Corpus, inputs: Array) -> list[tuple[Assignm
     out = []
     for name in track(sorted(about), description="fitting standing heads"):
         mine, rows = corpus.groups == f"asap-{name}", (frame.assignment == name).to_numpy()
-        standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), EMBEDDED_MODEL, EMBEDDED_REVISION)
+        standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.revision)
         part, x = frame[rows], inputs[mine]
         traits = [t for t in frame.columns[4:] if part[t].notna().all()]
         low, high = map(float, about[name]["traits"])
@@ -81,15 +80,15 @@ def average(kappas: list[list[float]]) -> float:
     return round(float(np.mean(np.concatenate(kappas))), 4)
 
 
-def asap_figures(data: Path, corpus: Corpus, inputs: Array) -> list[dict[str, Any]]:
+def asap_figures(data: Path, corpus: Corpus, inputs: Array, model: Published) -> list[dict[str, Any]]:
     """The rows of the table that ASAP gives."""
-    wholes, traits, fours = zip(*assignments(data, corpus, inputs), strict=True)
+    wholes, traits, fours = zip(*assignments(data, corpus, inputs, model), strict=True)
     seen = [in_prompt(each) for each in track(wholes, description="overall, in-prompt")]
     seen_traits = [in_prompt(each) for each in track(traits, description="traits, in-prompt")]
     rows = [
         row("ASAP overall, in-prompt, 5-fold: QWK", average([s[0] for s in seen]), 0.80),
         row("ASAP++ traits, in-prompt, 5-fold: QWK", average([s[0] for s in seen_traits]), 0.735),
-        row("unseen assignment, nothing known, four criteria: QWK", card_figure(), 0.48),
+        row("unseen assignment, nothing known, four criteria: QWK", card_figure(model), 0.48),
     ]
     for label, sets in (("four criteria", fours), ("traits", traits)):
         alone = [few_shot(each, 0, 1) for each in sets]
@@ -127,9 +126,9 @@ def ellipse_figures(data: Path, inputs: Array, test_inputs: Array, standing: Any
     return rows
 
 
-def card_figure() -> float:
+def card_figure(model: Published) -> float:
     """The default head's mean kappa with assignments left out, from its card."""
-    card = json.loads((HERE / "default.json").read_text())["card"]
+    card = json.loads((shipped(model.name, model.revision) / "default.json").read_text())["card"]
     return float(card["measured"]["unseen"]["means"]["mean"])
 
 
@@ -157,21 +156,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heads.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv, assignments.json, ellipse*.csv")
     parser.add_argument("--cache", type=Path, default=Path(".gradeline/heads-cache"), help="where embeddings are kept")
+    parser.add_argument("--model", choices=[each.name for each in PUBLISHED], default=MINILM.name, help="the encoder")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     run(parser.parse_args())
 
 
 def run(given: argparse.Namespace) -> None:
     began = time.monotonic()
-    data, cache = given.data, given.cache
+    data, cache, model = given.data, given.cache, named(given.model) or MINILM
     corpus, test = asap(data) + ellipse(data, "ellipse_train.csv"), ellipse(data, "ellipse.csv")
-    inputs, test_inputs = inputs_of(corpus.texts, cache), inputs_of(test.texts, cache)
+    inputs, test_inputs = inputs_of(corpus.texts, cache, model), inputs_of(test.texts, cache, model)
     mine = corpus.groups == "ellipse"
     width = len(surface(["a"])[0])
     # The prior of the ELLIPSE head has not seen ELLIPSE.
-    standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), EMBEDDED_MODEL, EMBEDDED_REVISION)
-    rows = [*asap_figures(data, corpus, inputs), *ellipse_figures(data, inputs[mine], test_inputs, standing)]
-    rows.append(row("int8 against fp32: loss of QWK", loss(data, cache), None, 0.005))
+    standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.revision)
+    rows = [*asap_figures(data, corpus, inputs, model), *ellipse_figures(data, inputs[mine], test_inputs, standing)]
+    rows.append(row("int8 against fp32: loss of QWK", loss(data, cache, model), None, 0.005))
     show(rows)
     print(f"{len(rows)} measures in {time.monotonic() - began:.0f} s")
     if given.out:

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold
 
-from broker.settings import EMBEDDED_MODEL
 from heads.agreement import by_assignment, coverage, means
 from heads.corpora import Corpus, asap, ellipse
-from heads.embed import embed
+from heads.embed import embed, reading
 from heads.ridge import FOLDS, fit, fit_topic, overall_of, stretched, with_intervals
 from heads.standing import fit_standing, measured_standing, write_standing
-from worker.engine.source import EMBEDDED_REVISION
+from worker.engine.published import MINILM, PUBLISHED, Published, named
 from worker.head import Evidence, Head, gather
 from worker.head.ridge import gate
 from worker.head.store import HERE, write_head
 from worker.head.traits import CRITERIA
-from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,12 +38,12 @@ LICENCE = (
 )
 
 
-def blank(name: str, degraded: bool) -> Head:
+def blank(name: str, degraded: bool, model: Published = MINILM) -> Head:
     """A head without numbers."""
     arrays: dict[str, Any] = dict.fromkeys(
         ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic"), NOTHING
     )
-    return Head(name, 1, CRITERIA, EMBEDDED_MODEL, EMBEDDED_REVISION, degraded, 0.9, **arrays)
+    return Head(name, 1, CRITERIA, model.name, model.revision, degraded, 0.9, **arrays)
 
 
 def mixed(targets: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -153,15 +151,22 @@ def topic_pairs(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heads.fit", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv, assignments.json, ellipse*.csv")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the heads are written")
+    parser.add_argument("--model", choices=[each.name for each in PUBLISHED], default=MINILM.name, help="the encoder")
+    parser.add_argument("--out", type=Path, help="where the heads are written, if not where they come along")
     parser.add_argument("--cache", type=Path, default=Path(".gradeline/heads-cache"), help="where embeddings are kept")
     arguments = parser.parse_args()
-    run(arguments.data, arguments.out, arguments.cache)
+    model = named(arguments.model) or MINILM
+    run(arguments.data, model, arguments.out or folder_of(model), arguments.cache)
 
 
-def run(data: Path, out: Path, cache: Path) -> None:
+def folder_of(model: Published) -> Path:
+    """Where the heads of a model come along."""
+    return HERE if model is MINILM else HERE / model.name
+
+
+def run(data: Path, model: Published, out: Path, cache: Path) -> None:
     began = time.monotonic()
-    settings = WorkerSettings(engine="torch", precision="fp32", home=cache)
+    settings = reading(model, cache)
     corpus = asap(data) + ellipse(data, "ellipse_train.csv")
     test = ellipse(data, "ellipse.csv")
     vectors, test_vectors = embed(corpus.texts, cache, settings), embed(test.texts, cache, settings)
@@ -173,16 +178,18 @@ def run(data: Path, out: Path, cache: Path) -> None:
     pairs = [topic_pairs(c, v, prompts) for c, v in ((corpus, vectors), (test, test_vectors))]
     topic = fit_topic(np.vstack([p[0] for p in pairs]), np.vstack([p[1] for p in pairs]))
     test_evidence = gather(test.texts, [None] * len(test.texts), test_vectors)
-    for name, degraded in (("default", False), ("surface", True)):
-        head, measured = make(replace(blank(name, degraded), topic=topic), evidence, corpus)
+    out.mkdir(exist_ok=True)
+    # The surface head needs no encoder: it goes with the default one's.
+    for name, degraded in (("default", False), ("surface", True))[: 2 if model is MINILM else 1]:
+        head, measured = make(replace(blank(name, degraded, model), topic=topic), evidence, corpus)
         measured["ellipse_test"] = ellipse_test(head, test_evidence, test)
         measured["topic"] = topic_figures(head, pairs)
         card = {"data": DATA, "licence": LICENCE, "essays": len(corpus.texts), "measured": measured}
         write_head(head, out, card)
         print(name, json.dumps(measured, indent=1))
     inputs = np.hstack([evidence.vectors, evidence.surface]) if evidence.vectors is not None else evidence.surface
-    standing = fit_standing(inputs, evidence.surface.shape[1], corpus, EMBEDDED_MODEL, EMBEDDED_REVISION)
-    figures = measured_standing(inputs, evidence, corpus, EMBEDDED_MODEL, EMBEDDED_REVISION)
+    standing = fit_standing(inputs, evidence.surface.shape[1], corpus, model.name, model.revision)
+    figures = measured_standing(inputs, evidence, corpus, model.name, model.revision)
     write_standing(replace(standing, half_widths=np.array(figures["half_widths"])), out)
     (out / "standing.json").write_text(
         json.dumps({"data": DATA, "licence": LICENCE, "measured": figures}, indent=1) + "\n"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from broker.settings import EMBEDDED_MODEL
 from heads.embed import embed
 from worker.engine.cpu import int8_is_fast
-from worker.engine.source import EMBEDDED_REVISION
+from worker.engine.published import MINILM, Published, named
 from worker.features.surface import surface
 from worker.head.agreement import figures
 from worker.head.standing import load_standing
+from worker.head.store import shipped
 from worker.head.teaching import Criterion, teach
 from worker.settings import WorkerSettings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ESSAYS, ASSIGNMENTS = 400, ("1", "3", "4")
 
 
-def loss(data: Path, cache: Path) -> float:
+def loss(data: Path, cache: Path, model: Published = MINILM) -> float:
     """Mean over assignments of the cross-validated kappa with fp32 vectors, less that with int8 vectors."""
     about = json.loads((data / "assignments.json").read_text())["asap"]
     frame = pd.read_csv(data / "asap.csv", dtype={"assignment": str})
@@ -35,16 +35,17 @@ def loss(data: Path, cache: Path) -> float:
         part = frame[frame.assignment == name].sample(ESSAYS, random_state=0)
         low, high = map(float, about[name]["overall"])
         kappas = [
-            kappa(list(part.text), part.overall.to_numpy(float), low, high, each, cache) for each in engines(cache)
+            kappa(list(part.text), part.overall.to_numpy(float), low, high, each, cache)
+            for each in engines(cache, model)
         ]
         lost.append(kappas[0] - kappas[1])
     return round(float(np.mean(lost)), 4)
 
 
-def engines(cache: Path) -> tuple[WorkerSettings, WorkerSettings]:
+def engines(cache: Path, model: Published) -> tuple[WorkerSettings, WorkerSettings]:
     """fp32, and int8 as a worker on a CPU runs it."""
-    fast = WorkerSettings(engine="openvino" if int8_is_fast() else "onnx", home=cache)
-    return WorkerSettings(engine="torch", precision="fp32", home=cache), fast
+    fast = WorkerSettings(engine="openvino" if int8_is_fast() else "onnx", model=model.name, home=cache)
+    return WorkerSettings(engine="torch", precision="fp32", model=model.name, home=cache), fast
 
 
 def kappa(
@@ -54,6 +55,7 @@ def kappa(
     counted = surface(texts)
     inputs = np.hstack([embed(texts, cache, settings), counted])
     criteria = [Criterion("overall", None, low, high, 1.0, stretch=True)]
-    standing = load_standing(EMBEDDED_MODEL, EMBEDDED_REVISION)
+    known = named(settings.own_model) or MINILM
+    standing = load_standing(known.name, known.revision, shipped(known.name, known.revision))
     _, predicted = teach(inputs, counted.shape[1], scores[:, None], criteria, standing)
     return float(figures(scores, low + (high - low) * predicted[:, 0], low, high, 1.0)["qwk"])

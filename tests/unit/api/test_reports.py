@@ -166,6 +166,19 @@ def test_without_calibration_the_card_of_the_head_that_comes_along_is_the_report
     assert f"{measured['topic']['own_mean_gate']:.2f}" in page
 
 
+@pytest.mark.parametrize(
+    "model", ["all-mpnet-base-v2", "sentence-transformers/all-mpnet-base-v2", "/models/all-mpnet-base-v2"]
+)
+def test_a_larger_model_has_a_card_of_its_own(model):
+    assert default_card(model)["model"] == "all-mpnet-base-v2"
+    assert (
+        default_card("nobody/else")["model"]
+        == default_card("..")["model"]
+        == default_card()["model"]
+        == "all-MiniLM-L6-v2"
+    )
+
+
 def test_a_group_beyond_the_bar_is_named_and_a_small_one_is_not():
     made = report()
     groups = made["criteria"]["Structure"]["subgroups"]["<i>gender</i>"]["groups"]
