@@ -99,7 +99,7 @@ class Grading:
                 self._hand_back(part, error)
                 self.holding.drop(part)
             raise
-        self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000)
+        self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000, marker.parallel)
         return kept
 
     def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], course: Course) -> Future[int]:

@@ -45,6 +45,7 @@ class Engine(Protocol):
     revision: str
     window: int
     outputs: Outputs
+    parallel: int  # texts that are computed at once, each by itself; 1 where a call computes all of its texts together
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Reads every token of every text. EngineFailed when the model can't compute."""

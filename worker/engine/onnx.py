@@ -29,7 +29,7 @@ ONE_BY_ONE = 1
 class OnnxEngine:
     """Holds one session. Not safe for two threads."""
 
-    name, device = "onnx-int8", "cpu"
+    name, device, parallel = "onnx-int8", "cpu", 1
 
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
         config = read_config(source.folder)

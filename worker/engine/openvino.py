@@ -47,7 +47,7 @@ class OpenVinoEngine:
         self.model, self.revision = source.name, source.revision
         self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
         self._width, self.window = width_of(config), self._tokens.window
-        streams = min(threads, STREAMS)
+        self.parallel = streams = min(threads, STREAMS)
         compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
         # Twice the streams: while all compute, the next windows wait inside.
         self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]

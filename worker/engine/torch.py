@@ -97,6 +97,8 @@ def example() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
 class TorchEngine:
     """Holds the model on its device. Not safe for two threads."""
 
+    parallel = 1
+
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
         torch.set_num_threads(threads)
         cuda = settings.device == "cuda"
