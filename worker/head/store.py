@@ -48,9 +48,12 @@ def read_head(folder: Path, name: str) -> Head:
 
 def shipped(model: str, revision: str) -> Path:
     """The folder of the heads that come along for an encoder: the default one's here, each other's in a folder of its own.
-    ModelUnavailable for an encoder that has none."""
+    ModelUnavailable for an encoder that has none, and where a card can't be read."""
     for card in (HERE / "default.json", *sorted(HERE.glob("*/default.json"))):
-        about = json.loads(card.read_text())
+        try:
+            about = json.loads(card.read_text())
+        except (OSError, ValueError) as error:
+            raise ModelUnavailable("there is no head 'default': run `make heads`") from error
         if (about["model"], about["revision"]) == (model, revision):
             return card.parent
     raise ModelUnavailable(f"no head has been fitted for {model} at {revision}, and a model without one does not grade")

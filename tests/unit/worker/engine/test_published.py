@@ -14,6 +14,7 @@ from worker.engine.published import MINILM, MPNET, PUBLISHED, Published, put_tog
 from worker.engine.source import embedded, find_source
 from worker.errors import ModelUnavailable
 from worker.features.surface import FEATURES
+from worker.head import store
 from worker.head.standing import COLUMNS, load_standing
 from worker.head.store import load_default, shipped
 from worker.settings import WorkerSettings
@@ -87,6 +88,15 @@ def test_another_revision_than_the_published_one_is_another_model(tmp_path, monk
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelUnavailable, match="GRADELINE_MODEL_REVISION"):
         find_source(WorkerSettings(model=MPNET.name, model_revision="0" * 40, home=tmp_path))
+
+
+@pytest.mark.parametrize("card", [None, "{"], ids=["missing", "damaged"])
+def test_a_card_that_cannot_be_read_leaves_a_worker_that_says_so(tmp_path, monkeypatch, card):
+    monkeypatch.setattr(store, "HERE", tmp_path)
+    if card:
+        (tmp_path / "default.json").write_text(card)
+    with pytest.raises(ModelUnavailable, match="make heads"):
+        load_default(MINILM.name, MINILM.revision)
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda each: each.name)
