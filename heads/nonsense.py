@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from worker.features.prompt import content
+from worker.features.text import Text
 from worker.features.words import words_of, zipf
 
 NOUNS = (
@@ -49,7 +50,7 @@ def nonsense(draw: Random, prompt: str | None, words: int) -> str:
 
 def keywords(prompt: str | None) -> list[str]:
     """The content words of a prompt, the most telling first."""
-    stems = content(prompt or "")
+    stems = content(Text(prompt or ""))
     found = {word for word in words_of(prompt or "") if word[:5] in stems and len(word) > 3}
     return sorted(found, key=lambda word: (zipf(word), word))
 

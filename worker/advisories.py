@@ -6,11 +6,13 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from worker.features.characters import ALPHA, SPACE, count
 from worker.features.surface import FEATURES
+from worker.features.text import Text, prompt_text
 from worker.features.words import words_of
 from worker.language import ENGLISH, NONE, language_of
 from worker.orders import gives_orders
-from worker.patterns import borrowed, listed, rarest, repeated_runs, repeated_sentences
+from worker.patterns import SENTENCE_WORDS, borrowed, listed, rarest, repeated_runs, repeated_sentences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +35,6 @@ LISTED, RARE = 0.08, 0.14
 SAME_WORDS = 25
 PATTERN_WORDS = 25
 JUDGED_WORDS = 10
-# Patterns are looked for in so many words: it bounds the time that a huge text takes.
-READ_WORDS = 20_000
 
 MESSAGES = {
     "too_short": "The text has only {words} words; scores of so short a text say little.",
@@ -63,7 +63,7 @@ def advise(
 
     `noticed` is what `notice` has found in the text already.
     """
-    codes = notice(text, prompt, surface_row) if noticed is None else noticed
+    codes = notice(Text(text), prompt, surface_row) if noticed is None else noticed
     found = {
         "too_short": words < SHORT_WORDS,
         "too_long": words > LONG_WORDS,
@@ -77,20 +77,19 @@ def advise(
     ]
 
 
-def notice(text: str, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:
+def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:
     """The codes of what is seen in the text itself, without any model; time grows with length."""
-    spoken, asked = words_of(text)[:READ_WORDS], words_of(prompt or "")
-    language = language_of(text)
+    asked, language = prompt_text(prompt or ""), language_of(text)
     found = {
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
         # The API has one code for both: letters that are no words, and words that are no sentences. The words of another
         # language are in no English list either.
         "gibberish": language in (None, ENGLISH, NONE)
-        and (_gibberish(spoken, surface_row, language) or _salad(spoken, asked)),
-        "repetitive": _repetitive(text, spoken),
-        "copied_prompt": borrowed(spoken, asked) > BORROWED,
-        "prompt_injection": gives_orders(text),
+        and (_gibberish(text, surface_row, language) or _salad(text, asked)),
+        "repetitive": _repetitive(text),
+        "copied_prompt": borrowed(text.known, asked.known) > BORROWED,
+        "prompt_injection": gives_orders(text.text),
     }
     return frozenset(code for code, so in found.items() if so)
 
@@ -103,23 +102,27 @@ def _off_topic(prompt: str, on_topic: float) -> bool:
     return on_topic < (OFF_TOPIC_STORY if STORY.search(prompt) else OFF_TOPIC)
 
 
-def _symbols(text: str) -> bool:
-    return sum(map(str.isalpha, text)) < LETTER_SHARE * (len(text) - sum(map(str.isspace, text)))
+def _symbols(text: Text) -> bool:
+    return count(text.kinds, ALPHA) < LETTER_SHARE * (len(text.text) - count(text.kinds, SPACE))
 
 
-def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None) -> bool:
-    if len(words) < JUDGED_WORDS:
+def _gibberish(text: Text, row: NDArray[np.float64], language: str | None) -> bool:
+    if len(text.words) < JUDGED_WORDS:
         return False
     return language == NONE or float(row[FEATURES.index("unknown_share")]) > UNKNOWN_SHARE
 
 
-def _salad(words: list[str], prompt: list[str]) -> bool:
-    return len(words) >= PATTERN_WORDS and (listed(words, prompt) > LISTED or rarest(words) > RARE)
-
-
-def _repetitive(text: str, words: list[str]) -> bool:
-    if len(words) < PATTERN_WORDS:
+def _salad(text: Text, prompt: Text) -> bool:
+    if len(text.words) < PATTERN_WORDS:
         return False
-    again = repeated_sentences(text)
-    sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(words)
-    return sentences or repeated_runs(words, 5) > SAME_FIVES or repeated_runs(words, 3) > SAME_THREES
+    return listed(text.words, text.known, prompt.words) > LISTED or rarest(text.known) > RARE
+
+
+def _repetitive(text: Text) -> bool:
+    if len(text.words) < PATTERN_WORDS:
+        return False
+    fives = repeated_runs(text.known, SENTENCE_WORDS)
+    # A sentence that comes again has runs that come again.
+    again = repeated_sentences(text) if fives else 0
+    sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(text.words)
+    return sentences or fives > SAME_FIVES or repeated_runs(text.known, 3) > SAME_THREES

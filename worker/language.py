@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from worker.features.words import words_of
-from worker.patterns import FUNCTION_WORDS
+import numpy as np
+
+from worker.features.characters import ALPHA, count
+from worker.features.kinds import FUNCTION
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
+
+    from worker.features.text import Text
 
 # Of 1,577 essays all but one have more English function words than this, and no text in another language has nearly as many:
 # they need not be looked at byte by byte, which takes a millisecond.
@@ -32,15 +36,14 @@ def _identifier() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
-def language_of(text: str) -> str | None:
+def language_of(text: Text) -> str | None:
     """ISO 639 code of a text's language; `zxx` for letters that are no language, None when it can't be told."""
-    start = text[:JUDGED_CHARS]
-    if sum(map(str.isalpha, start)) < FEWEST_LETTERS:
+    if count(text.kinds[:JUDGED_CHARS], ALPHA) < FEWEST_LETTERS:
         return None
-    words = words_of(start)
-    if sum(word in FUNCTION_WORDS for word in words) > FUNCTION_SHARE * len(words):
+    words = int(np.searchsorted(text.edges[:, 0], JUDGED_CHARS))
+    if np.count_nonzero(text.known.kinds[:words, FUNCTION]) > FUNCTION_SHARE * words:
         return ENGLISH
-    code, probability = _identifier().classify(start)
+    code, probability = _identifier().classify(text.text[:JUDGED_CHARS])
     if code in NEAR_ENGLISH:
         return ENGLISH
     return str(code) if code == NONE or probability >= SURE else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +13,9 @@ from worker.advisories import notice
 from worker.engine.base import Encoded
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
 from worker.features.surface import FEATURES as SURFACE
+from worker.features.text import Text
 from worker.head import Evidence, gather
-from worker.head.evidence import count, words_in
+from worker.head.evidence import Counted, count, joined, words_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,13 +46,13 @@ class Reader:
         encoded = self._encoded(held)
         topics = self._prompt_vectors(prompts, encoded.vectors.shape[1])
         counted, noticed = seen.result()
-        return encoded, replace(gather(texts, prompts, encoded.vectors, topics, counted), noticed=noticed)
+        return encoded, joined(counted, encoded.vectors, topics, noticed)
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
-        counted = self._beside.submit(count, texts)
+        counted = self._beside.submit(count, [Text(text) for text in texts], prompts)
         vectors = self.encode(texts).vectors
-        return gather(texts, prompts, vectors, self._prompt_vectors(prompts, vectors.shape[1]), counted.result())
+        return joined(counted.result(), vectors, self._prompt_vectors(prompts, vectors.shape[1]))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors, in the precision in which they are kept."""
@@ -92,12 +92,11 @@ def _counted(job: Claimed) -> bool:
     return job.surface is not None and len(job.surface) == len(SURFACE) * COUNTED_AS.itemsize
 
 
-def _seen(
-    texts: Sequence[str], prompts: Sequence[str | None]
-) -> tuple[NDArray[np.float64], tuple[frozenset[str], ...]]:
-    """The surface features of texts, and what is to be remarked of them whatever a model says."""
-    counted = count(texts)
-    return counted, tuple(notice(*each) for each in zip(texts, prompts, counted, strict=True))
+def _seen(texts: Sequence[str], prompts: Sequence[str | None]) -> tuple[Counted, tuple[frozenset[str], ...]]:
+    """What texts hold, and what is to be remarked of them whatever a model says."""
+    read = [Text(text) for text in texts]
+    counted = count(read, prompts)
+    return counted, tuple(notice(*each) for each in zip(read, prompts, counted.surface, strict=True))
 
 
 def _remembered(held: Sequence[Claimed], vectors: NDArray[np.float32]) -> Evidence:

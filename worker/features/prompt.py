@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.words import words_of, zipf
+from worker.features.text import Text, prompt_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,32 +22,39 @@ COMMON_ZIPF = 6.0
 STEM = 5
 
 
-def prompt_features(
-    texts: Sequence[str],
-    prompts: Sequence[str | None],
-    vectors: NDArray[np.float32] | None,
-    prompt_vectors: NDArray[np.float32] | None,
-    hidden: int,
-) -> NDArray[np.float64]:
-    """(n, 3); a row of NaN where there is no assignment prompt. `hidden` is the width of the vectors' last layer."""
-    out = np.full((len(texts), len(FEATURES)), np.nan)
+def overlaps(texts: Sequence[Text], prompts: Sequence[str | None]) -> NDArray[np.float64]:
+    """(n, 2) `shared_share` and `density`; a row of NaN where there is no assignment prompt."""
+    out = np.full((len(texts), 2), np.nan)
     kept: dict[str, dict[str, float]] = {}
     for n, (text, prompt) in enumerate(zip(texts, prompts, strict=True)):
         if not prompt:
             continue
         if prompt not in kept:
-            kept[prompt] = content(prompt)
-        out[n, 1:] = overlap(content(text), kept[prompt])
-    if vectors is not None and prompt_vectors is not None:
-        out[:, 0] = cosine(vectors[:, -hidden:], prompt_vectors[:, -hidden:])
-    else:
-        out[~np.isnan(out[:, 1]), 0] = 0.0
+            kept[prompt] = content(prompt_text(prompt))
+        out[n] = overlap(content(text), kept[prompt])
     return out
 
 
-def content(text: str) -> dict[str, float]:
+def prompt_features(
+    shared: NDArray[np.float64],
+    vectors: NDArray[np.float32] | None,
+    prompt_vectors: NDArray[np.float32] | None,
+    hidden: int,
+) -> NDArray[np.float64]:
+    """(n, 3) with the overlaps `shared` (n, 2), whose NaN rows stay. `hidden` is the width of the vectors' last layer."""
+    if vectors is not None and prompt_vectors is not None:
+        alike = cosine(vectors[:, -hidden:], prompt_vectors[:, -hidden:])
+    else:
+        alike = np.where(np.isnan(shared[:, 0]), np.nan, 0.0)
+    return np.column_stack([alike, shared])
+
+
+def content(text: Text) -> dict[str, float]:
     """Content words, cut to five letters so that forms of a word meet, each with its weight: 8 - Zipf frequency."""
-    return {word[:STEM]: 8.0 - zipf(word) for word in words_of(text) if zipf(word) < COMMON_ZIPF and len(word) > 2}
+    known = text.known
+    chosen = np.flatnonzero((known.zipf < COMMON_ZIPF) & (known.length > 2))
+    weights = 8.0 - known.zipf[chosen]
+    return {text.words[n][:STEM]: weight for n, weight in zip(chosen.tolist(), weights.tolist(), strict=True)}
 
 
 def overlap(text: dict[str, float], prompt: dict[str, float]) -> tuple[float, float]:

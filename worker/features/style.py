@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
+import numpy as np
 import re2
 
-from worker.features.words import zipf
+from worker.features.characters import DIGIT, count, inner_capitals
+from worker.features.kinds import ENDINGS_AT, STYLE_AT
+from worker.features.runs import different, runs, said_once
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from worker.features.lexicon import Known
+    from worker.features.text import Text
 
 FEATURES = (
     "auxiliary_share",  # can could may might must shall should will would / n
@@ -42,27 +49,8 @@ FEATURES = (
     "ing_share",  # words in -ing / n
     "ed_share",  # words in -ed / n
 )
-AUXILIARIES = frozenset("can could may might must shall should will would".split())
-SUBORDINATORS = frozenset(
-    "because although though while whereas if unless until since when whenever where wherever whether after before that "
-    "which who whom whose".split()
-)
-PREPOSITIONS = frozenset(
-    "of in to for with on at from by about as into through after over between out against during without before under "
-    "around among".split()
-)
-ARTICLES = frozenset("the a an".split())
-SECOND_PERSON = frozenset("you your yours".split())
-BE = frozenset("am is are was were be been being".split())
-CHAT = frozenset("u ur r cuz bc lol omg gonna wanna kinda gotta alot thru tho thx pls ppl plz btw".split())
-LOST_APOSTROPHE = frozenset(
-    "dont cant wont didnt doesnt isnt arent wasnt werent couldnt wouldnt shouldnt havent hasnt hadnt im ive ill youre theyre "
-    "thats theres whats lets id aint".split()
-)
-KINDS = (AUXILIARIES, SUBORDINATORS, PREPOSITIONS, ARTICLES, SECOND_PERSON, BE, CHAT, LOST_APOSTROPHE)
-NOUN_ENDINGS = ("tion", "ment", "ness", "ity", "ance", "ence", "ism")
-WRONG_ARTICLE = re.compile(r"\ba [aeio][a-z]+|\ban (?![aeioux]|h)[a-z]+", re.IGNORECASE)
 # RE2, searched in small letters: so many alternatives take Python's own search 16 times as long.
+WRONG_ARTICLE = re2.compile(r"\ba [aeio][a-z]+|\ban [b-df-gj-np-tvwyz][a-z]*")
 WRONG_FORM = re2.compile(
     r"\b(?:he|she|it) (?:have|do|go|want|need|are|were|don't|dont)\b"
     r"|\b(?:they|we|you) (?:is|was|has|does|doesn't)\b|\bi (?:is|are|has|were)\b"
@@ -72,62 +60,58 @@ WRONG_FORM = re2.compile(
     r"|\b(?:this|that) (?:are|were)\b|\b(?:these|those) (?:is|was)\b|\bmuch (?:people|students|things)\b"
     r"|\b(?:can|could|will|would|should|must|may|might) (?:to|is|are|was|has|had|going|being)\b",
 )
-INNER_CAPITAL = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
-OPENING = re.compile(r"(?:^|[.!?]\s+)([A-Za-z']+)")
-DIGIT = re.compile(r"\d")
+OPENING, FIRST_OPENING = re.compile(r"[.!?]\s+([A-Za-z']+)"), re.compile(r"[A-Za-z']+")
 LONGEST, ENDLESS, SCRAP = 200.0, 40, 6
 
 
-def row(text: str, words: Sequence[str], sentences: Sequence[int]) -> list[float]:
-    """The features of one text, its words in small letters, and the words of each sentence."""
-    n, counts = max(1, len(words)), Counter(words)
+def row(text: Text, types: Known, times: NDArray[np.intp]) -> list[float]:
+    """The features of one text; `types` is what is known of its different words, each of which comes `times` times."""
+    n = max(1, len(text.words))
+    by_kind = text.known.kinds.sum(axis=0)
     return [
-        *(sum(map(counts.__getitem__, counts.keys() & kind)) / n for kind in KINDS),
+        *(by_kind[STYLE_AT] / n).tolist(),
         *_slips(text, n),
-        *_sentences(sentences),
-        *_variety(words, counts, n),
-        *_openings(text),
-        *_rarity(counts, n),
-        *_endings(counts, n),
+        *_sentences(text.sentences),
+        *_variety(text.known, types, n),
+        *_openings(text.text),
+        *_rarity(types, times, n),
+        *(by_kind[ENDINGS_AT] / n).tolist(),
     ]
 
 
-def _slips(text: str, n: int) -> list[float]:
+def _slips(text: Text, n: int) -> list[float]:
+    small = text.text.lower()
     found = (
-        WRONG_ARTICLE.findall(text),
-        WRONG_FORM.findall(text.lower()),
-        INNER_CAPITAL.findall(text),
-        DIGIT.findall(text),
+        len(WRONG_ARTICLE.findall(small)),
+        len(WRONG_FORM.findall(small)),
+        inner_capitals(text.kinds),
+        count(text.kinds, DIGIT),
     )
-    return [min(len(each) / n, 1.0) for each in found]
+    return [min(each / n, 1.0) for each in found]
 
 
-def _sentences(lengths: Sequence[int]) -> list[float]:
+def _sentences(lengths: list[int]) -> list[float]:
     endless, scraps = (
         sum(test) / len(lengths) for test in ([s > ENDLESS for s in lengths], [s < SCRAP for s in lengths])
     )
     return [min(float(max(lengths)), LONGEST), endless, scraps]
 
 
-def _variety(words: Sequence[str], counts: Counter[str], n: int) -> list[float]:
-    pairs, triples = list(pairwise(words)), Counter(zip(words, words[1:], words[2:], strict=False))
-    unknown = len([word for word in counts if zipf(word) == 0])
-    again = sum([times for times in triples.values() if times > 1])
-    return [unknown / math.sqrt(n), len(set(pairs)) / max(1, len(pairs)), again / n]
+def _variety(known: Known, types: Known, n: int) -> list[float]:
+    pairs, triples = runs(known.code, 2), runs(known.code, 3)
+    return [
+        np.count_nonzero(types.zipf == 0) / math.sqrt(n),
+        different(pairs) / max(1, len(pairs)),
+        (len(triples) - said_once(triples)) / n,
+    ]
 
 
 def _openings(text: str) -> list[float]:
-    first = [word.lower() for word in OPENING.findall(text)]
+    start = FIRST_OPENING.match(text)
+    first = [word.lower() for word in [*([start.group()] if start else []), *OPENING.findall(text)]]
     return [len(set(first)) / max(1, len(first))]
 
 
-def _rarity(counts: Counter[str], n: int) -> list[float]:
-    known = sorted(z for z in map(zipf, counts) if z > 0) or [0.0]
-    return [known[len(known) // 4], list(counts.values()).count(1) / n]
-
-
-def _endings(counts: Counter[str], n: int) -> list[float]:
-    return [
-        sum([times for word, times in counts.items() if word.endswith(ending)]) / n
-        for ending in (NOUN_ENDINGS, "ly", "ing", "ed")
-    ]
+def _rarity(types: Known, times: NDArray[np.intp], n: int) -> list[float]:
+    common = np.sort(types.zipf[types.zipf > 0])
+    return [float(common[len(common) // 4]) if len(common) else 0.0, np.count_nonzero(times == 1) / n]

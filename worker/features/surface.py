@@ -6,7 +6,6 @@ What a text says again word for word (repeats.py) is left out before anything is
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -15,21 +14,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worker.features import style
+from worker.features.characters import lone_small_i, marks_after_space, marks_before_letter
+from worker.features.kinds import CONNECTIVE, FIRST
 from worker.features.repeats import once
-from worker.features.words import sentence_lengths, zipf
+from worker.features.text import Text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SPACE_BEFORE_MARK = re.compile(r"\s[,.;:!?](?=\s|$)")
-NO_SPACE_AFTER_MARK = re.compile(r"[,;!?][^\W\d_]")
+    from worker.features.lexicon import Known
+
 LOWER_AFTER_STOP = re.compile(r"[.!?]\s+[a-z]")
-LONE_I = re.compile(r"(?<![\w'’@])i(?![\w'’.])")
-CONNECTIVES = frozenset(
-    "however therefore because although though first second third firstly secondly finally furthermore moreover also thus hence "
-    "while whereas instead consequently nevertheless meanwhile then next besides since so but unless until additionally "
-    "similarly likewise overall otherwise".split()
-)
 LONG_WORD = 7
 TTR_SPAN = 50
 RARE_ZIPF, UNUSUAL_ZIPF = 3.5, 4.5
@@ -68,84 +63,99 @@ FEATURES = (
     *style.FEATURES,
     "said_again",  # words in runs of eight and more that stood in the text before / all words
 )
-FIRST_PERSON = frozenset("i me my mine we us our ours".split())
 
 
 def surface(texts: Sequence[str]) -> NDArray[np.float64]:
     """(n, len(FEATURES)) of n texts."""
+    return surface_of([Text(text) for text in texts])
+
+
+def surface_of(texts: Sequence[Text]) -> NDArray[np.float64]:
+    """(n, len(FEATURES)) of n texts whose words have been found already."""
     return np.array([_row(text) for text in texts], np.float64).reshape(len(texts), len(FEATURES))
 
 
-def _row(whole: str) -> list[float]:
-    text, words, again = once(whole)
-    n, types = max(1, len(words)), set(words)
-    sentences = sentence_lengths(text)
+def _row(whole: Text) -> list[float]:
+    text, again = once(whole)
+    known, n, sentences = text.known, max(1, len(text.words)), text.sentences
+    of_types, times = _types(known)
     return [
-        *_sizes(words, sentences),
-        *_variety(words, types, n),
-        *_vocabulary(words, types, n),
-        *_connectives(words, types, n),
-        *_marks(text, words, n),
-        *_layout(text, words, len(sentences), n),
-        *_errors(text, words, len(sentences), n),
-        *style.row(text, words, sentences),
+        *_sizes(len(text.words), sentences),
+        *_variety(text.words, len(times), n),
+        *_vocabulary(known, of_types, n),
+        *_connectives(known, of_types, n),
+        *_marks(text.text, known, n),
+        *_layout(text.text, known, len(sentences), n),
+        *_errors(text, len(sentences), n),
+        *style.row(text, of_types, times),
         again,
     ]
 
 
-def _sizes(words: list[str], sentences: list[int]) -> list[float]:
-    mean = sum(sentences) / len(sentences)
-    sd = math.sqrt(sum((s - mean) ** 2 for s in sentences) / len(sentences))
-    return [math.log1p(len(words)), math.sqrt(len(words)), math.log1p(len(sentences)), min(mean, 200.0), min(sd, 200.0)]
+def _types(known: Known) -> tuple[Known, NDArray[np.intp]]:
+    """What is known of the different words, and how often each comes."""
+    order = np.argsort(known.rows)
+    ordered = known.rows[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
+    return known[order[first]], np.diff(first, append=len(ordered))
 
 
-def _variety(words: list[str], types: set[str], n: int) -> list[float]:
+def _sizes(words: int, sentences: list[int]) -> list[float]:
+    mean, sd = _spread(sum(sentences), sum(k * k for k in sentences), len(sentences))
+    return [math.log1p(words), math.sqrt(words), math.log1p(len(sentences)), min(mean, 200.0), min(sd, 200.0)]
+
+
+def _spread(total: int, squares: int, n: int) -> tuple[float, float]:
+    """Mean and standard deviation of n whole numbers, from their sum and that of their squares."""
+    return total / n, math.sqrt(n * squares - total * total) / n
+
+
+def _variety(words: list[str], types: int, n: int) -> list[float]:
     spans = [len(set(words[i : i + TTR_SPAN])) / TTR_SPAN for i in range(0, len(words) - TTR_SPAN + 1, TTR_SPAN // 2)]
-    moving = sum(spans) / len(spans) if spans else len(types) / n
-    return [len(types) / n, len(types) / math.sqrt(n), moving]
+    moving = sum(spans) / len(spans) if spans else types / n
+    return [types / n, types / math.sqrt(n), moving]
 
 
-def _vocabulary(words: list[str], types: set[str], n: int) -> list[float]:
-    lengths = list(map(len, words)) or [0]
-    mean = sum(lengths) / len(lengths)
-    sd = math.sqrt(sum((k - mean) ** 2 for k in lengths) / len(lengths))
-    common = {word: zipf(word) for word in types}
-    known = [common[word] for word in words]
+def _vocabulary(known: Known, types: Known, n: int) -> list[float]:
+    mean, sd = _spread(int(known.length.sum()), int((known.length * known.length).sum()), n)
+    rare, unusual = (
+        np.count_nonzero((each > 0) & (each < most))
+        for each, most in ((known.zipf, RARE_ZIPF), (types.zipf, UNUSUAL_ZIPF))
+    )
     return [
         min(mean, 40.0),
         min(sd, 40.0),
-        len([k for k in lengths if k > LONG_WORD]) / n,
-        sum(known) / n,
-        len([z for z in known if 0 < z < RARE_ZIPF]) / n,
-        len([z for z in common.values() if 0 < z < UNUSUAL_ZIPF]) / math.sqrt(n),
-        known.count(0.0) / n,
+        np.count_nonzero(known.length > LONG_WORD) / n,
+        float(known.zipf.sum()) / n,
+        rare / n,
+        unusual / math.sqrt(n),
+        np.count_nonzero(known.zipf == 0) / n,
     ]
 
 
-def _connectives(words: list[str], types: set[str], n: int) -> list[float]:
-    return [len([word for word in words if word in CONNECTIVES]) / n, float(len(types & CONNECTIVES))]
+def _connectives(known: Known, types: Known, n: int) -> list[float]:
+    return [np.count_nonzero(known.kinds[:, CONNECTIVE]) / n, float(np.count_nonzero(types.kinds[:, CONNECTIVE]))]
 
 
-def _marks(text: str, words: list[str], n: int) -> list[float]:
+def _marks(text: str, known: Known, n: int) -> list[float]:
     quotes = sum(text.count(mark) for mark in '"“”')
     counts = (text.count(","), text.count(";") + text.count(":"), text.count("!"), text.count("?"), quotes)
-    return [*(min(count / n, 1.0) for count in counts), len([word for word in words if "'" in word]) / n]
+    return [*(min(count / n, 1.0) for count in counts), np.count_nonzero(known.apostrophes) / n]
 
 
-def _layout(text: str, words: list[str], sentences: int, n: int) -> list[float]:
+def _layout(text: str, known: Known, sentences: int, n: int) -> list[float]:
     paragraphs = sum(1 for line in text.splitlines() if line.strip()) or 1
-    letters = sum(map(len, words)) - sum(word.count("'") for word in words if "'" in word)
+    letters = int(known.length.sum()) - int(known.apostrophes.sum())
     coleman_liau = 0.0588 * 100 * letters / n - 0.296 * 100 * sentences / n - 15.8
     return [math.log(paragraphs), min(25.0, max(-5.0, coleman_liau))]
 
 
-def _errors(text: str, words: list[str], sentences: int, n: int) -> list[float]:
-    spacing = len(SPACE_BEFORE_MARK.findall(text)) + len(NO_SPACE_AFTER_MARK.findall(text))
-    twice = sum(a == b for a, b in itertools.pairwise(words))
+def _errors(text: Text, sentences: int, n: int) -> list[float]:
+    rows, spacing = text.known.rows, marks_after_space(text.kinds) + marks_before_letter(text.kinds)
     return [
         min(spacing / n, 1.0),
-        min(len(LOWER_AFTER_STOP.findall(text)) / sentences, 1.0),
-        len(LONE_I.findall(text)) / n,
-        len([word for word in words if word in FIRST_PERSON]) / n,
-        twice / n,
+        min(len(LOWER_AFTER_STOP.findall(text.text)) / sentences, 1.0),
+        lone_small_i(text.kinds) / n,
+        np.count_nonzero(text.known.kinds[:, FIRST]) / n,
+        np.count_nonzero(rows[1:] == rows[:-1]) / n,
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from wordfreq import zipf_frequency
 
@@ -11,7 +10,6 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 SENTENCE_END = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s|$)")
 
 
-@lru_cache(maxsize=65_536)
 def zipf(word: str) -> float:
     """Zipf frequency of an English word, 0 for one that is not known. Long runs of letters are not looked up."""
     return float(zipf_frequency(word, "en")) if len(word) <= 40 else 0.0
@@ -20,9 +18,3 @@ def zipf(word: str) -> float:
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters."""
     return WORD.findall(text.lower().replace("’", "'"))
-
-
-def sentence_lengths(text: str) -> list[int]:
-    """Words of each sentence that has any; [0] for a text without words."""
-    lengths = [len(WORD.findall(part)) for part in SENTENCE_END.split(text)]
-    return [length for length in lengths if length] or [0]

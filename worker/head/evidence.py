@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.prompt import prompt_features
-from worker.features.surface import FEATURES, surface
+from worker.features.prompt import overlaps, prompt_features
+from worker.features.surface import FEATURES, surface_of
+from worker.features.text import Text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,27 +38,39 @@ class Evidence:
         return Evidence(vectors, self.surface[rows], self.prompt[rows], self.words[rows], noticed)
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What n texts hold, whatever an encoder makes of them."""
+
+    surface: NDArray[np.float64]  # (n, F)
+    overlaps: NDArray[np.float64]  # (n, 2) with their assignment prompts: worker/features/prompt.py
+
+
+def count(texts: Sequence[Text], prompts: Sequence[str | None]) -> Counted:
+    """Counts, rounded as they are kept, so that a regrade sees what the first run saw."""
+    return Counted(surface_of(texts).astype(np.float32).astype(np.float64), overlaps(texts, prompts))
+
+
 def gather(
     texts: Sequence[str],
     prompts: Sequence[str | None],
     vectors: NDArray[np.float32] | None = None,
     prompt_vectors: NDArray[np.float32] | None = None,
-    counted: NDArray[np.float64] | None = None,
 ) -> Evidence:
-    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none.
+    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
+    return joined(count([Text(text) for text in texts], prompts), vectors, prompt_vectors)
 
-    `counted` is what `count` has made of the texts already.
-    """
-    counted = count(texts) if counted is None else counted
+
+def joined(
+    counted: Counted,
+    vectors: NDArray[np.float32] | None,
+    prompt_vectors: NDArray[np.float32] | None,
+    noticed: tuple[frozenset[str], ...] | None = None,
+) -> Evidence:
+    """What is counted in texts and what an encoder makes of them, as one."""
     hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
-    return Evidence(
-        vectors, counted, prompt_features(texts, prompts, vectors, prompt_vectors, hidden), words_in(counted)
-    )
-
-
-def count(texts: Sequence[str]) -> NDArray[np.float64]:
-    """(n, F) surface features, rounded as they are kept, so that a regrade sees what the first run saw."""
-    return surface(texts).astype(np.float32).astype(np.float64)
+    topics = prompt_features(counted.overlaps, vectors, prompt_vectors, hidden)
+    return Evidence(vectors, counted.surface, topics, words_in(counted.surface), noticed)
 
 
 def words_in(counted: NDArray[np.float64]) -> NDArray[np.int64]:

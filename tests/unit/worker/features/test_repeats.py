@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.features.repeats import once
 from worker.features.surface import FEATURES, surface
-from worker.features.words import words_of
+from worker.features.text import Text
 
 SENTENCE = "The dog sat on the mat by the door, and slept."
 OTHER = "A cat came in."
@@ -16,17 +16,24 @@ OTHER = "A cat came in."
 
 def test_a_sentence_that_comes_again_is_left_out_with_its_mark():
     # 11 + 4 + 11 + 3 words, of which 11 were said before
-    text, _, share = once(f"{SENTENCE} {OTHER} {SENTENCE} It was late.")
-    assert text == f"{SENTENCE} {OTHER} It was late." and share == pytest.approx(11 / 29)
+    text, share = once(Text(f"{SENTENCE} {OTHER} {SENTENCE} It was late."))
+    assert text.text == f"{SENTENCE} {OTHER} It was late." and share == pytest.approx(11 / 29)
 
 
 def test_fewer_than_eight_words_may_come_again():
-    text = f"{OTHER} It was late. {OTHER}"
-    assert once(text) == (text, words_of(text), 0.0)
+    text = Text(f"{OTHER} It was late. {OTHER}")
+    assert once(text) == (text, 0.0)
+
+
+def test_two_stretches_that_come_again_are_both_left_out_and_what_stands_between_them_stays():
+    between = "Then one more thing happened there."
+    text, share = once(Text(f"{SENTENCE} {SENTENCE} {between} {SENTENCE}"))
+    assert text.text == f"{SENTENCE} {between} " and share == pytest.approx(22 / 39)
 
 
 def test_case_does_not_hide_a_repeat():
-    assert once(f"{SENTENCE} {SENTENCE.upper()}") == (f"{SENTENCE} ", words_of(SENTENCE), 0.5)
+    text, share = once(Text(f"{SENTENCE} {SENTENCE.upper()}"))
+    assert (text.text, text.words, share) == (f"{SENTENCE} ", Text(SENTENCE).words, 0.5)
 
 
 def test_padding_with_its_own_sentences_changes_no_count_but_that_of_repeats():
@@ -39,6 +46,6 @@ def test_padding_with_its_own_sentences_changes_no_count_but_that_of_repeats():
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=300), st.integers(1, 4))
 def test_any_text_is_cut_only_where_it_repeats_itself(text, times):
-    kept, words, share = once(text * times)
-    assert 0 <= share < 1 and (share > 0) == (len(kept) < len(text * times))
-    assert words == words_of(kept)
+    kept, share = once(Text(text * times))
+    assert 0 <= share < 1 and (share > 0) == (len(kept.text) < len(text * times))
+    assert kept.words == Text(kept.text).words

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.features.prompt import cosine, overlap, prompt_features
+from worker.features.prompt import cosine, overlap, overlaps, prompt_features
 from worker.features.surface import FEATURES, surface
+from worker.features.text import Text
 
 # 14 words, 12 of them different; sentences of 4, 3 and 7 words; two paragraphs.
 TEXT = 'I like the sea. the sea glows!\n\nBut however ,i saw "strange strange" xqzv?'
@@ -72,7 +73,8 @@ def test_a_long_run_of_anything_is_finite_too():
 
 
 def test_a_prompt_shared_in_full_has_share_one_and_no_prompt_is_nan():
-    out = prompt_features(["Phones belong in schools.", "Whales sing."], ["Phones in schools", None], None, None, 0)
+    texts = [Text("Phones belong in schools."), Text("Whales sing.")]
+    out = prompt_features(overlaps(texts, ["Phones in schools", None]), None, None, 0)
     assert out[0, 1] == pytest.approx(1.0) and out[0, 0] == 0.0
     assert np.isnan(out[1]).all()
 
