@@ -49,7 +49,7 @@ def _wait(device: str) -> None:
 def settings_of(model: str, device: str) -> dict[str, str]:
     """The environment of the stack and of the bare engine; the model has a head afterwards."""
     folder = folder_of(model)
-    own = {"GRADELINE_ENGINE": "torch", "GRADELINE_DEVICE": device, "GRADELINE_CHUNK_GPU": str(CHUNK)}
+    own = {"GRADELINE_ENGINE": "torch", "GRADELINE_DEVICE": device, "GRADELINE_CHUNK_MOST": str(CHUNK)}
     fit_head(folder, own)
     return {**own, "GRADELINE_MODEL": str(folder), "GRADELINE_REUSE": "false"}
 

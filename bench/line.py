@@ -23,7 +23,7 @@ from bench.hand_in import Passage, one_batch, single_jobs
 from bench.models import folder_of
 from bench.own_head import fit_head
 from bench.own_stack import memory, own_stack, start
-from bench.tables import RESULTS, median, write
+from bench.tables import RESULTS, median, times, write
 from bench.texts import WORDS, marked, texts_of
 from gradeline.stack import launch
 from gradeline.stack.home import Home
@@ -53,15 +53,18 @@ def take_turns(home: Home, bare: Bare, given: argparse.Namespace) -> Rounds:
     for turn in range(given.rounds + 1):
         count = given.count if turn else min(16, given.count)
         texts = texts_of(count, seed=turn)
-        done = {
-            "bare": bare.rate(marked(texts, f"A{turn}"))["per_s"],
-            "batch": one_batch(home, marked(texts, f"B{turn}")).per_s,
-            "single": single_jobs(home, marked(texts, f"C{turn}"), given.threads).per_s,
+        ways = {
+            "bare": lambda texts: float(bare.rate(texts)["per_s"]),
+            "batch": lambda texts: one_batch(home, texts).per_s,
+            "single": lambda texts: single_jobs(home, texts, given.threads).per_s,
         }
-        if turn:
-            for name, value in done.items():
+        # There and back: a machine that becomes slower or faster favours none.
+        for name in list(ways)[:: 1 if turn % 2 else -1]:
+            value = ways[name](marked(texts, f"{name}{turn}"))
+            if turn:
                 rates[name].append(value)
-            print({"round": turn, **{name: round(value, 2) for name, value in done.items()}}, flush=True)
+        if turn:
+            print({"round": turn, **{name: round(each[-1], 2) for name, each in rates.items()}}, flush=True)
     return rates
 
 
@@ -121,10 +124,9 @@ def measure(model: str, given: argparse.Namespace) -> None:
 
 
 def tell(model: str, engine: str, rates: Rounds, sizes: dict[str, Any], given: argparse.Namespace) -> None:
-    bare = median(rates["bare"])
     rows = [
         {"way": label, "engine": engine, "texts/s": median(rates[name]), "lowest": min(rates[name]),
-         "highest": max(rates[name]), "of bare": median(rates[name]) / bare}
+         "highest": max(rates[name]), "of bare": times(rates[name], rates["bare"])}
         for name, label in NAMES.items()
     ]  # fmt: skip
     more = {"texts": given.count, "words": WORDS, "rounds": given.rounds, "threads": given.threads, "each_round": rates}

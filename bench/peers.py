@@ -25,7 +25,7 @@ from bench.models import folder_of
 from bench.own_stack import own_stack
 from bench.peer.served import Served
 from bench.sending import Sender, closed_loop
-from bench.tables import RESULTS, median, write
+from bench.tables import RESULTS, median, times, write
 from bench.texts import WORDS, marked, texts_of
 
 BATCH, SINGLE = "Gradeline, one batch", "Gradeline, single jobs"
@@ -85,11 +85,10 @@ def measure(model: str, given: argparse.Namespace) -> None:
 
 
 def rows_of(rates: dict[str, list[float]], missing: dict[str, str]) -> list[dict[str, Any]]:
-    """A row for each server: its median, and how many times as fast Gradeline was in the same run."""
-    batch, single = median(rates[BATCH]), median(rates[SINGLE])
+    """A row for each server: its median, and how many times as fast Gradeline was in the same rounds."""
     rows: list[dict[str, Any]] = [
         {"server": name, "texts/s": median(each), "lowest": min(each), "highest": max(each),
-         "Gradeline (batch) is x": batch / median(each), "Gradeline (single) is x": single / median(each)}
+         "Gradeline (batch) is x": times(rates[BATCH], each), "Gradeline (single) is x": times(rates[SINGLE], each)}
         for name, each in rates.items()
     ]  # fmt: skip
     return [*rows, *({**dict.fromkeys(rows[0], ""), "server": f"{name}: {why}"} for name, why in missing.items())]

@@ -33,6 +33,12 @@ def median(values: Sequence[float]) -> float:
     return float(statistics.median(values))
 
 
+def times(ones: Sequence[float], others: Sequence[float]) -> float:
+    """How many times the others the ones are: the middle of the rounds' own ratios. Turns of one round are neighbours in time,
+    so that what the machine's other guests do to a round cancels out."""
+    return median([one / other for one, other in zip(ones, others, strict=True)])
+
+
 def write(
     name: str, rows: Sequence[Row], out: Path = RESULTS, more: Mapping[str, Any] | None = None,
     draw: Callable[[Any, Sequence[Row]], None] | None = None,

@@ -50,7 +50,7 @@ class Reader:
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
-        counted = self._beside.submit(count, [Text(text) for text in texts], prompts)
+        counted = self._beside.submit(lambda: count([Text(text) for text in texts], prompts))
         vectors = self.encode(texts).vectors
         return joined(counted.result(), vectors, self._prompt_vectors(prompts, vectors.shape[1]))
 

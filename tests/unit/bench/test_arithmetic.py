@@ -10,6 +10,7 @@ from bench.models import SIZES, flop_of
 from bench.peers import BATCH, SINGLE, rows_of
 from bench.plans import Scan, scans_of, whole_tables
 from bench.scale import batches_of, efficiency, ideal
+from bench.tables import times
 from bench.texts import marked, mixed_texts, texts_of
 
 
@@ -33,8 +34,12 @@ def test_tokens_beyond_the_window_are_not_counted():
     assert flop_of("deberta", [700]) == flop_of("deberta", [512])
 
 
+def test_a_ratio_is_the_middle_of_those_of_each_round_so_that_a_slow_hour_cancels_out():
+    assert times([9, 4.5, 9], [10, 5, 20]) == pytest.approx(0.9)
+
+
 def test_ratios_are_those_of_the_same_run():
-    rows = rows_of({BATCH: [20, 18, 22], SINGLE: [10, 10, 10], "LitServe": [4, 5, 6]}, {"BentoML": "left out"})
+    rows = rows_of({BATCH: [20, 16, 24], SINGLE: [10, 8, 12], "LitServe": [5, 4, 6]}, {"BentoML": "left out"})
     assert rows[2]["Gradeline (batch) is x"] == 4
     assert rows[2]["Gradeline (single) is x"] == 2
     assert rows[3]["server"] == "BentoML: left out"
