@@ -70,27 +70,26 @@ def word_edges(kinds: Kinds) -> NDArray[np.intp]:
     return np.flatnonzero(edge).reshape(-1, 2)
 
 
-def marks_after_space(kinds: Kinds) -> int:
-    """Marks with a space before them and a space or nothing behind."""
-    behind = np.append(kinds[2:], np.uint16(SPACE)) & SPACE
-    return int(np.count_nonzero((kinds[:-1] & SPACE != 0) & (kinds[1:] & MARK != 0) & (behind != 0)))
+def marks_after_space(kinds: Kinds) -> NDArray[np.intp]:
+    """Places of marks with a space before them and a space behind."""
+    return 1 + np.flatnonzero((kinds[:-2] & SPACE != 0) & (kinds[1:-1] & MARK != 0) & (kinds[2:] & SPACE != 0))
 
 
-def marks_before_letter(kinds: Kinds) -> int:
-    """Marks with a letter right behind; a full stop or a colon may have one (p.m., 5:a)."""
-    return int(np.count_nonzero((kinds[:-1] & TIGHT != 0) & (kinds[1:] & LETTER != 0)))
+def marks_before_letter(kinds: Kinds) -> NDArray[np.intp]:
+    """Places of marks with a letter right behind; a full stop or a colon may have one (p.m., 5:a)."""
+    return np.flatnonzero((kinds[:-1] & TIGHT != 0) & (kinds[1:] & LETTER != 0))
 
 
-def lone_small_i(kinds: Kinds) -> int:
-    """The word i in small; not i.e., an @i or the end of a word with an apostrophe."""
+def lone_small_i(kinds: Kinds) -> NDArray[np.intp]:
+    """Places of the word i in small; not i.e., an @i or the end of a word with an apostrophe."""
     lone = kinds & SMALL_I != 0
     lone[1:] &= kinds[:-1] & (WORDY | APOSTROPHE | AT) == 0
     lone[:-1] &= kinds[1:] & (WORDY | APOSTROPHE | STOP) == 0
-    return int(np.count_nonzero(lone))
+    return np.flatnonzero(lone)
 
 
-def inner_capitals(kinds: Kinds) -> int:
-    """Words that begin with a capital, after a small letter or a comma and a blank, and go on with a small letter."""
+def inner_capitals(kinds: Kinds) -> NDArray[np.intp]:
+    """Places of words that begin with a capital, after a small letter or a comma and a blank, and go on with a small letter."""
     before, blank, capital, after = kinds[:-3], kinds[1:-2], kinds[2:-1], kinds[3:]
     found = (capital & CAPITAL != 0) & (blank & BLANK != 0)
-    return int(np.count_nonzero(found & (before & (SMALL | COMMA) != 0) & (after & SMALL != 0)))
+    return 2 + np.flatnonzero(found & (before & (SMALL | COMMA) != 0) & (after & SMALL != 0))

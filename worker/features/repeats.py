@@ -20,6 +20,8 @@ SPACE = re.compile(r"\s+|$")
 
 def once(text: Text) -> tuple[Text, float]:
     """A text without the runs of RUN and more words that stood in it before, and the share of words that these runs are."""
+    if len(text.words) <= RUN:
+        return text, 0.0
     again = came_before(runs(text.known.code, RUN))
     if not len(again):
         return text, 0.0

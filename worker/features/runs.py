@@ -13,29 +13,34 @@ if TYPE_CHECKING:
     Codes = NDArray[np.uint64]
 
 # Odd, with its bits well mixed (2^64 over the golden ratio).
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
+FACTOR = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
 
 
 def runs(codes: Codes, size: int) -> Codes:
-    """(n - size + 1,) the number of each run of `size` of n words; none of fewer words."""
+    """(n - size + 1,) the number of each run of `size` of n words; none of fewer words.
+
+    Two halves make a run, so that a run of eight takes three steps: codes x FACTOR^(words behind), summed.
+    """
+    if size == 1:
+        return codes
+    half = size // 2
+    first = runs(codes, half)
+    second = first if 2 * half == size else runs(codes, size - half)
     count = max(0, len(codes) - size + 1)
-    made = codes[:count]
-    for k in range(1, size):
-        made = made * FACTOR + codes[k : k + count]
-    return made
+    return first[:count] * np.uint64(pow(FACTOR, size - half, _MASK + 1)) + second[half : half + count]
 
 
-def different(numbers: NDArray[np.uint64] | NDArray[np.intp]) -> int:
+def groups(ordered: NDArray[np.uint64] | NDArray[np.intp]) -> NDArray[np.bool_]:
+    """(n + 1,) of n ordered numbers, where one stands that is not the one before; and the end."""
+    new = np.ones(len(ordered) + 1, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:-1])
+    return new
+
+
+def different(numbers: NDArray[np.uint64]) -> int:
     """How many different ones there are."""
-    ordered = np.sort(numbers)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(len(ordered))
-
-
-def said_once(numbers: NDArray[np.uint64] | NDArray[np.intp]) -> int:
-    """How many come exactly once."""
-    ordered = np.sort(numbers)
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1], [True]])[: len(ordered) + 1]
-    return int(np.count_nonzero(new[1:] & new[:-1]))
+    return int(np.count_nonzero(groups(np.sort(numbers)))) - 1
 
 
 def again(codes: Codes, size: int) -> int:
@@ -47,5 +52,4 @@ def again(codes: Codes, size: int) -> int:
 def came_before(numbers: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Places, in order, of those that stand further in front too."""
     order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    return np.sort(order[1:][ordered[1:] == ordered[:-1]])
+    return np.sort(order[~groups(numbers[order])[:-1]])

@@ -5,22 +5,21 @@ They were kept because they lower the error on English learners' essays (docs/gr
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import re2
 
-from worker.features.characters import DIGIT, count, inner_capitals
+from worker.features.characters import DIGIT, inner_capitals
 from worker.features.kinds import ENDINGS_AT, STYLE_AT
-from worker.features.runs import different, runs, said_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from worker.features.lexicon import Known
-    from worker.features.text import Text
+    from worker.features.joined import Joined
+
+    Array = NDArray[np.float64]
 
 FEATURES = (
     "auxiliary_share",  # can could may might must shall should will would / n
@@ -64,30 +63,29 @@ OPENING, FIRST_OPENING = re.compile(r"[.!?]\s+([A-Za-z']+)"), re.compile(r"[A-Za
 LONGEST, ENDLESS, SCRAP = 200.0, 40, 6
 
 
-def row(text: Text, types: Known, times: NDArray[np.intp]) -> list[float]:
-    """The features of one text; `types` is what is known of its different words, each of which comes `times` times."""
-    n = max(1, len(text.words))
-    by_kind = text.known.kinds.sum(axis=0)
+def columns(joined: Joined) -> list[Array]:
+    """The features of k texts, (k,) each."""
     return [
-        *(by_kind[STYLE_AT] / n).tolist(),
-        *_slips(text, n),
-        *_sentences(text.sentences),
-        *_variety(text.known, types, n),
-        *_openings(text.text),
-        *_rarity(types, times, n),
-        *(by_kind[ENDINGS_AT] / n).tolist(),
+        *(joined.by_kind[:, STYLE_AT].T / joined.n),
+        *_slips(joined),
+        *np.array([_sentences(text.sentences) for text in joined.texts]).T,
+        *_variety(joined),
+        np.array([_openings(text.text) for text in joined.texts]),
+        _zipf_quarter(joined),
+        joined.counts(joined.types[1]) / joined.n,
+        *(joined.by_kind[:, ENDINGS_AT].T / joined.n),
     ]
 
 
-def _slips(text: Text, n: int) -> list[float]:
-    small = text.text.lower()
+def _slips(joined: Joined) -> list[Array]:
+    small = [text.text.lower() for text in joined.texts]
     found = (
-        len(WRONG_ARTICLE.findall(small)),
-        len(WRONG_FORM.findall(small)),
-        inner_capitals(text.kinds),
-        count(text.kinds, DIGIT),
+        np.array([len(WRONG_ARTICLE.findall(text)) for text in small]),
+        np.array([len(WRONG_FORM.findall(text)) for text in small]),
+        joined.marks(inner_capitals(joined.kinds)),
+        joined.marks(np.flatnonzero(joined.kinds & DIGIT)),
     )
-    return [min(each / n, 1.0) for each in found]
+    return [np.minimum(each / joined.n, 1.0) for each in found]
 
 
 def _sentences(lengths: list[int]) -> list[float]:
@@ -97,21 +95,21 @@ def _sentences(lengths: list[int]) -> list[float]:
     return [min(float(max(lengths)), LONGEST), endless, scraps]
 
 
-def _variety(known: Known, types: Known, n: int) -> list[float]:
-    pairs, triples = runs(known.code, 2), runs(known.code, 3)
-    return [
-        np.count_nonzero(types.zipf == 0) / math.sqrt(n),
-        different(pairs) / max(1, len(pairs)),
-        (len(triples) - said_once(triples)) / n,
-    ]
+def _variety(joined: Joined) -> list[Array]:
+    types, (pairs, different, _), (triples, _, once) = joined.types[0], joined.runs(2), joined.runs(3)
+    unknown = joined.counts(types[joined.known.zipf[types] == 0])
+    return [unknown / np.sqrt(joined.n), different / np.maximum(1, pairs), (triples - once) / joined.n]
 
 
-def _openings(text: str) -> list[float]:
+def _openings(text: str) -> float:
     start = FIRST_OPENING.match(text)
     first = [word.lower() for word in [*([start.group()] if start else []), *OPENING.findall(text)]]
-    return [len(set(first)) / max(1, len(first))]
+    return len(set(first)) / max(1, len(first))
 
 
-def _rarity(types: Known, times: NDArray[np.intp], n: int) -> list[float]:
-    common = np.sort(types.zipf[types.zipf > 0])
-    return [float(common[len(common) // 4]) if len(common) else 0.0, np.count_nonzero(times == 1) / n]
+def _zipf_quarter(joined: Joined) -> Array:
+    types = joined.types[0]
+    known = types[joined.known.zipf[types] > 0]
+    common = np.append(joined.known.zipf[known[np.lexsort((joined.known.zipf[known], joined.of[known]))]], 0.0)
+    counts = joined.counts(known)
+    return np.where(counts > 0, common[np.cumsum(counts) - counts + counts // 4], 0.0)

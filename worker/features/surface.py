@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from worker.features import style
 from worker.features.characters import lone_small_i, marks_after_space, marks_before_letter
+from worker.features.joined import Joined
 from worker.features.kinds import CONNECTIVE, FIRST
 from worker.features.repeats import once
 from worker.features.text import Text
@@ -22,7 +23,7 @@ from worker.features.text import Text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from worker.features.lexicon import Known
+    Array = NDArray[np.float64]
 
 LOWER_AFTER_STOP = re.compile(r"[.!?]\s+[a-z]")
 LONG_WORD = 7
@@ -72,90 +73,95 @@ def surface(texts: Sequence[str]) -> NDArray[np.float64]:
 
 def surface_of(texts: Sequence[Text]) -> NDArray[np.float64]:
     """(n, len(FEATURES)) of n texts whose words have been found already."""
-    return np.array([_row(text) for text in texts], np.float64).reshape(len(texts), len(FEATURES))
-
-
-def _row(whole: Text) -> list[float]:
-    text, again = once(whole)
-    known, n, sentences = text.known, max(1, len(text.words)), text.sentences
-    of_types, times = _types(known)
-    return [
-        *_sizes(len(text.words), sentences),
-        *_variety(text.words, len(times), n),
-        *_vocabulary(known, of_types, n),
-        *_connectives(known, of_types, n),
-        *_marks(text.text, known, n),
-        *_layout(text.text, known, len(sentences), n),
-        *_errors(text, len(sentences), n),
-        *style.row(text, of_types, times),
-        again,
+    if not texts:
+        return np.zeros((0, len(FEATURES)))
+    parts = [once(text) for text in texts]
+    joined = Joined([text for text, _ in parts])
+    columns = [
+        *_by_text(joined, _sizes),
+        *_variety(joined),
+        *_vocabulary(joined),
+        joined.by_kind[:, CONNECTIVE] / joined.n,
+        joined.counts(joined.types[0][joined.known.kinds[joined.types[0], CONNECTIVE] != 0]),
+        *_by_text(joined, _marks),
+        joined.sums(joined.known.apostrophes > 0) / joined.n,
+        *_layout(joined),
+        *_errors(joined),
+        *style.columns(joined),
+        [again for _, again in parts],
     ]
+    return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
 
-def _types(known: Known) -> tuple[Known, NDArray[np.intp]]:
-    """What is known of the different words, and how often each comes."""
-    order = np.argsort(known.rows)
-    ordered = known.rows[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)])
-    return known[order[first]], np.diff(first, append=len(ordered))
+def _by_text(joined: Joined, counted: Callable[[Text], list[float]]) -> NDArray[np.float64]:
+    """(m, k) of what gives m numbers of each text."""
+    return np.array([counted(text) for text in joined.texts]).T
 
 
-def _sizes(words: int, sentences: list[int]) -> list[float]:
-    mean, sd = _spread(sum(sentences), sum(k * k for k in sentences), len(sentences))
+def _sizes(text: Text) -> list[float]:
+    words, sentences = len(text.words), text.sentences
+    mean, sd = spread(sum(sentences), sum(k * k for k in sentences), len(sentences))
     return [math.log1p(words), math.sqrt(words), math.log1p(len(sentences)), min(mean, 200.0), min(sd, 200.0)]
 
 
-def _spread(total: int, squares: int, n: int) -> tuple[float, float]:
+def spread(total: int, squares: int, n: int) -> tuple[float, float]:
     """Mean and standard deviation of n whole numbers, from their sum and that of their squares."""
     return total / n, math.sqrt(n * squares - total * total) / n
 
 
-def _variety(words: list[str], types: int, n: int) -> list[float]:
+def _variety(joined: Joined) -> list[Array]:
+    types = joined.counts(joined.types[0])
+    share = types / joined.n
+    return [share, types / np.sqrt(joined.n), np.array(list(map(_moving, joined.texts, share.tolist())))]
+
+
+def _moving(text: Text, share: float) -> float:
+    words = text.words
     spans = [len(set(words[i : i + TTR_SPAN])) / TTR_SPAN for i in range(0, len(words) - TTR_SPAN + 1, TTR_SPAN // 2)]
-    moving = sum(spans) / len(spans) if spans else types / n
-    return [types / n, types / math.sqrt(n), moving]
+    return sum(spans) / len(spans) if spans else share
 
 
-def _vocabulary(known: Known, types: Known, n: int) -> list[float]:
-    mean, sd = _spread(int(known.length.sum()), int((known.length * known.length).sum()), n)
-    rare, unusual = (
-        np.count_nonzero((each > 0) & (each < most))
-        for each, most in ((known.zipf, RARE_ZIPF), (types.zipf, UNUSUAL_ZIPF))
-    )
+def _vocabulary(joined: Joined) -> list[Array]:
+    known, n, types = joined.known, joined.n, joined.types[0]
+    total, squares = joined.sums(known.length), joined.sums(known.length * known.length)
+    unusual = types[(known.zipf[types] > 0) & (known.zipf[types] < UNUSUAL_ZIPF)]
     return [
-        min(mean, 40.0),
-        min(sd, 40.0),
-        np.count_nonzero(known.length > LONG_WORD) / n,
-        float(known.zipf.sum()) / n,
-        rare / n,
-        unusual / math.sqrt(n),
-        np.count_nonzero(known.zipf == 0) / n,
+        np.minimum(total / n, 40.0),
+        np.minimum(np.sqrt(n * squares - total * total) / n, 40.0),
+        joined.sums(known.length > LONG_WORD) / n,
+        joined.sums(known.zipf) / n,
+        joined.sums((known.zipf > 0) & (known.zipf < RARE_ZIPF)) / n,
+        joined.counts(unusual) / np.sqrt(n),
+        joined.sums(known.zipf == 0) / n,
     ]
 
 
-def _connectives(known: Known, types: Known, n: int) -> list[float]:
-    return [np.count_nonzero(known.kinds[:, CONNECTIVE]) / n, float(np.count_nonzero(types.kinds[:, CONNECTIVE]))]
+def _marks(text: Text) -> list[float]:
+    whole, n = text.text, max(1, len(text.words))
+    quotes = sum(whole.count(mark) for mark in '"“”')
+    counts = (whole.count(","), whole.count(";") + whole.count(":"), whole.count("!"), whole.count("?"), quotes)
+    return [min(count / n, 1.0) for count in counts]
 
 
-def _marks(text: str, known: Known, n: int) -> list[float]:
-    quotes = sum(text.count(mark) for mark in '"“”')
-    counts = (text.count(","), text.count(";") + text.count(":"), text.count("!"), text.count("?"), quotes)
-    return [*(min(count / n, 1.0) for count in counts), np.count_nonzero(known.apostrophes) / n]
+def _layout(joined: Joined) -> list[Array]:
+    paragraphs = [sum(1 for line in text.text.splitlines() if line.strip()) or 1 for text in joined.texts]
+    letters = joined.sums(joined.known.length) - joined.sums(joined.known.apostrophes)
+    coleman_liau = 0.0588 * 100 * letters / joined.n - 0.296 * 100 * _sentences(joined) / joined.n - 15.8
+    return [np.log(paragraphs), np.clip(coleman_liau, -5.0, 25.0)]
 
 
-def _layout(text: str, known: Known, sentences: int, n: int) -> list[float]:
-    paragraphs = sum(1 for line in text.splitlines() if line.strip()) or 1
-    letters = int(known.length.sum()) - int(known.apostrophes.sum())
-    coleman_liau = 0.0588 * 100 * letters / n - 0.296 * 100 * sentences / n - 15.8
-    return [math.log(paragraphs), min(25.0, max(-5.0, coleman_liau))]
+def _sentences(joined: Joined) -> NDArray[np.intp]:
+    return np.array([len(text.sentences) for text in joined.texts])
 
 
-def _errors(text: Text, sentences: int, n: int) -> list[float]:
-    rows, spacing = text.known.rows, marks_after_space(text.kinds) + marks_before_letter(text.kinds)
+def _errors(joined: Joined) -> list[Array]:
+    n, rows, of, kinds = joined.n, joined.known.rows, joined.of, joined.kinds
+    spacing = joined.marks(marks_after_space(kinds)) + joined.marks(marks_before_letter(kinds))
+    small = np.array([len(LOWER_AFTER_STOP.findall(text.text)) for text in joined.texts])
     return [
-        min(spacing / n, 1.0),
-        min(len(LOWER_AFTER_STOP.findall(text.text)) / sentences, 1.0),
-        lone_small_i(text.kinds) / n,
-        np.count_nonzero(text.known.kinds[:, FIRST]) / n,
-        np.count_nonzero(rows[1:] == rows[:-1]) / n,
+        np.minimum(spacing / n, 1.0),
+        np.minimum(small / _sentences(joined), 1.0),
+        joined.marks(lone_small_i(kinds)) / n,
+        joined.by_kind[:, FIRST] / n,
+        joined.counts(1 + np.flatnonzero((rows[1:] == rows[:-1]) & (of[1:] == of[:-1]))) / n,
     ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.features import characters, kinds
+from worker.features.joined import Joined
 from worker.features.lexicon import Lexicon
-from worker.features.runs import again, came_before, different, runs, said_once
+from worker.features.runs import again, came_before, different, runs
+from worker.features.surface import surface
 from worker.features.text import Text
 from worker.features.words import SENTENCE_END, WORD, words_of, zipf
 
@@ -40,20 +43,36 @@ def test_sentences_have_the_words_between_their_ends(text):
 
 
 @pytest.mark.parametrize(
-    ("counted", "pattern"),
+    ("found", "pattern"),
     [
         (characters.marks_after_space, r"\s[,.;:!?](?=\s|$)"),
         (characters.marks_before_letter, r"[,;!?][^\W\d_]"),
         (characters.lone_small_i, r"(?<![\w'’@])i(?![\w'’.])"),
         (characters.inner_capitals, r"(?<=[a-z,;] )[A-Z][a-z]+"),
-        (lambda found: characters.count(found, characters.DIGIT), r"\d"),
-        (lambda found: characters.count(found, characters.SPACE), r"\s"),
+        (lambda kinds: np.flatnonzero(kinds & characters.DIGIT), r"\d"),
     ],
 )
 @settings(max_examples=300, deadline=None)
-@given(TEXTS | st.text("ab,; IAi.", max_size=12))
-def test_characters_are_counted_as_the_pattern_would(counted, pattern, text):
-    assert counted(characters.kinds_of(text)) == len(re.findall(pattern, text))
+@given(st.lists(TEXTS | st.text("ab,; IAi.", max_size=12), min_size=1, max_size=4))
+def test_characters_are_counted_as_the_pattern_would_in_each_of_some_texts(found, pattern, texts):
+    joined = Joined([Text(text) for text in texts])
+    assert joined.marks(found(joined.kinds)).tolist() == [len(re.findall(pattern, text)) for text in texts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(TEXTS | st.text("ab .", max_size=40), min_size=1, max_size=5))
+def test_a_text_has_the_same_features_alone_and_in_any_company(texts):
+    assert surface(texts).tolist() == [surface([text])[0].tolist() for text in texts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=20), min_size=1, max_size=4), st.integers(1, 4))
+def test_runs_of_each_text_are_its_own(texts, size):
+    runs_of, different_of, once_of = Joined([Text(" ".join(words)) for words in texts]).runs(size)
+    spelt = [[tuple(words[n : n + size]) for n in range(len(words) - size + 1)] for words in texts]
+    assert runs_of.tolist() == [len(each) for each in spelt]
+    assert different_of.tolist() == [len(set(each)) for each in spelt]
+    assert once_of.tolist() == [sum(each.count(run) == 1 for run in each) for each in spelt]
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,7 +82,6 @@ def test_runs_are_told_apart_as_their_words_are(words, size):
     spelt = [tuple(words[n : n + size]) for n in range(len(words) - size + 1)]
     assert len(numbers) == len(spelt)
     assert different(numbers) == len(set(spelt))
-    assert said_once(numbers) == sum(spelt.count(run) == 1 for run in spelt)
     assert came_before(numbers).tolist() == [n for n, run in enumerate(spelt) if run in spelt[:n]]
     assert again(Lexicon().look_up(words).code, size) == len(spelt) - len(set(spelt))
 
