@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,8 @@ LOWER_AFTER_STOP = re.compile(r"[.!?]\s+[a-z]")
 LONG_WORD = 7
 TTR_SPAN = 50
 RARE_ZIPF, UNUSUAL_ZIPF = 3.5, 4.5
+# Characters that are counted in one pass: about 100 essays, 20 MB of arrays. A longer text has a pass of its own.
+PASS_CHARS = 200_000
 
 FEATURES = (
     "log_words",  # ln(n + 1)
@@ -68,21 +70,39 @@ FEATURES = (
 
 def surface(texts: Sequence[str]) -> NDArray[np.float64]:
     """(n, len(FEATURES)) of n texts."""
-    return surface_of([Text(text) for text in texts])
+    parts = [_counted([Text(text) for text in texts[part]]) for part in passes([len(text) for text in texts])]
+    return np.concatenate([np.zeros((0, len(FEATURES))), *parts])
 
 
 def surface_of(texts: Sequence[Text]) -> NDArray[np.float64]:
     """(n, len(FEATURES)) of n texts whose words have been found already."""
-    if not texts:
-        return np.zeros((0, len(FEATURES)))
+    parts = [_counted(texts[part]) for part in passes([len(text.text) for text in texts])]
+    return np.concatenate([np.zeros((0, len(FEATURES))), *parts])
+
+
+def passes(lengths: Sequence[int]) -> Iterator[slice]:
+    """Texts of so many characters, parted into those that are counted together."""
+    first = held = 0
+    for n, length in enumerate(lengths):
+        if n > first and held + length > PASS_CHARS:
+            yield slice(first, n)
+            first, held = n, 0
+        held += length
+    if first < len(lengths):
+        yield slice(first, len(lengths))
+
+
+def _counted(texts: Sequence[Text]) -> NDArray[np.float64]:
+    """(n, len(FEATURES)) of n texts, one at least, in one pass."""
     parts = [once(text) for text in texts]
     joined = Joined([text for text, _ in parts])
+    connectives = joined.types[0][joined.known.kinds[joined.types[0], CONNECTIVE] != 0]
     columns = [
         *_by_text(joined, _sizes),
         *_variety(joined),
         *_vocabulary(joined),
         joined.by_kind[:, CONNECTIVE] / joined.n,
-        joined.counts(joined.types[0][joined.known.kinds[joined.types[0], CONNECTIVE] != 0]),
+        joined.counts(connectives),
         *_by_text(joined, _marks),
         joined.sums(joined.known.apostrophes > 0) / joined.n,
         *_layout(joined),

@@ -49,7 +49,7 @@ class Text:
         ]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def prompt_text(prompt: str) -> Text:
     """An assignment prompt; a class shares its prompt, so that some are kept."""
     return Text(prompt)

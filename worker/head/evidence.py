@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worker.features.prompt import overlaps, prompt_features
-from worker.features.surface import FEATURES, surface_of
+from worker.features.surface import FEATURES, passes, surface_of
 from worker.features.text import Text
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def gather(
     prompt_vectors: NDArray[np.float32] | None = None,
 ) -> Evidence:
     """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
-    return joined(count([Text(text) for text in texts], prompts), vectors, prompt_vectors)
+    parts = [count([Text(text) for text in texts[part]], prompts[part]) for part in passes([len(t) for t in texts])]
+    parts = parts or [count([], [])]
+    counted = Counted(np.concatenate([p.surface for p in parts]), np.concatenate([p.overlaps for p in parts]))
+    return joined(counted, vectors, prompt_vectors)
 
 
 def joined(

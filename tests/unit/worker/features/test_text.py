@@ -14,7 +14,7 @@ from worker.features import characters, kinds
 from worker.features.joined import Joined
 from worker.features.lexicon import Lexicon
 from worker.features.runs import again, came_before, different, runs
-from worker.features.surface import surface
+from worker.features.surface import PASS_CHARS, passes, surface
 from worker.features.text import Text
 from worker.features.words import SENTENCE_END, WORD, words_of, zipf
 
@@ -63,6 +63,13 @@ def test_characters_are_counted_as_the_pattern_would_in_each_of_some_texts(found
 @given(st.lists(TEXTS | st.text("ab .", max_size=40), min_size=1, max_size=5))
 def test_a_text_has_the_same_features_alone_and_in_any_company(texts):
     assert surface(texts).tolist() == [surface([text])[0].tolist() for text in texts]
+
+
+@given(st.lists(st.integers(0, 2 * PASS_CHARS), max_size=12))
+def test_each_text_is_counted_in_one_pass_and_no_pass_but_a_long_text_s_own_is_too_long(lengths):
+    parts = [lengths[part] for part in passes(lengths)]
+    assert [length for part in parts for length in part] == lengths
+    assert all(part and (len(part) == 1 or sum(part) <= PASS_CHARS) for part in parts)
 
 
 @settings(max_examples=200, deadline=None)
