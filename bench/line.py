@@ -25,6 +25,7 @@ from bench.own_head import fit_head
 from bench.own_stack import memory, own_stack, start
 from bench.tables import RESULTS, median, times, write
 from bench.texts import WORDS, marked, texts_of
+from bench.turns import Rounds, Way, take_turns
 from gradeline.stack import launch
 from gradeline.stack.home import Home
 from worker.engine.published import MPNET
@@ -33,7 +34,6 @@ MODELS = ("minilm", "distilbert")
 # Needs the extra `mpnet`, or a hub.
 LARGER = "mpnet"
 NAMES = {"bare": "bare engine", "batch": "line, one batch", "single": "line, single jobs"}
-Rounds = dict[str, list[float]]
 
 
 def settings_of(model: str) -> dict[str, str]:
@@ -47,25 +47,14 @@ def settings_of(model: str) -> dict[str, str]:
     return {"GRADELINE_REUSE": "false", "GRADELINE_MODEL": str(folder)}
 
 
-def take_turns(home: Home, bare: Bare, given: argparse.Namespace) -> Rounds:
-    """Texts a second of each way, by round; one short turn of each before, that is not counted."""
-    rates: Rounds = {name: [] for name in NAMES}
-    for turn in range(given.rounds + 1):
-        count = given.count if turn else min(16, given.count)
-        texts = texts_of(count, seed=turn)
-        ways = {
-            "bare": lambda texts: float(bare.rate(texts)["per_s"]),
-            "batch": lambda texts: one_batch(home, texts).per_s,
-            "single": lambda texts: single_jobs(home, texts, given.threads).per_s,
-        }
-        # There and back: a machine that becomes slower or faster favours none.
-        for name in list(ways)[:: 1 if turn % 2 else -1]:
-            value = ways[name](marked(texts, f"{name}{turn}"))
-            if turn:
-                rates[name].append(value)
-        if turn:
-            print({"round": turn, **{name: round(each[-1], 2) for name, each in rates.items()}}, flush=True)
-    return rates
+def compared(home: Home, bare: Bare, given: argparse.Namespace) -> Rounds:
+    """Texts a second of the engine alone, of one batch, and of single jobs."""
+    ways: dict[str, Way] = {
+        "bare": lambda texts: float(bare.rate(texts)["per_s"]),
+        "batch": lambda texts: one_batch(home, texts).per_s,
+        "single": lambda texts: single_jobs(home, texts, given.threads).per_s,
+    }
+    return take_turns(ways, given.count, given.rounds, short=16)
 
 
 def idle(home: Home, count: int) -> dict[str, float]:
@@ -111,7 +100,7 @@ def measure(model: str, given: argparse.Namespace) -> None:
     with own_stack(1, **settings) as home:
         ready = restart(home, settings)
         with Bare(home.path, settings) as bare:
-            rates, about = take_turns(home, bare, given), bare.about
+            rates, about = compared(home, bare, given), bare.about
         worker, api = memory(home, "worker-cpu"), memory(home, "api")
         sizes: dict[str, Any] = {"stack ready (s)": ready, "engine ready, models cached (s)": about["load_s"]}
         for name, part in (("worker", worker), ("API", api)):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,14 @@ from bench.own_stack import own_stack
 from bench.peer.served import Served
 from bench.sending import Sender, closed_loop
 from bench.tables import RESULTS, median, times, write
-from bench.texts import WORDS, marked, texts_of
+from bench.texts import WORDS
+from bench.turns import Way, take_turns
 
 BATCH, SINGLE = "Gradeline, one batch", "Gradeline, single jobs"
 FLASK, LITSERVE = "Flask + pipeline", ("LitServe", "LitServe, our engine")
 LEFT_OUT = {
     "BentoML": "left out: its dependency kantoku writes over the module circus, on which Gradeline's supervisor stands"
 }
-Way = Callable[[list[str]], float]
 
 
 def ways_of(model: str, threads: int, left: contextlib.ExitStack) -> tuple[dict[str, Way], dict[str, str]]:
@@ -69,17 +68,10 @@ def asked(served: Served, threads: int) -> Way:
 
 
 def measure(model: str, given: argparse.Namespace) -> None:
-    """One run and its table. The first, short turn of each is not counted."""
+    """One run and its table."""
     with contextlib.ExitStack() as left:
         ways, missing = ways_of(model, given.threads, left)
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(given.rounds + 1):
-            texts = texts_of(given.count if turn else min(8, given.count), seed=turn)
-            done = {name: way(marked(texts, f"{n}-{turn}")) for n, (name, way) in enumerate(ways.items())}
-            if turn:
-                for name, value in done.items():
-                    rates[name].append(value)
-                print({"round": turn, **{name: round(value, 2) for name, value in done.items()}}, flush=True)
+        rates = take_turns(ways, given.count, given.rounds, short=8)
     more = {"model": model, "texts": given.count, "words": WORDS, "rounds": given.rounds, "threads": given.threads}
     write(f"peers-{model}", rows_of(rates, missing), given.out, {**more, "each_round": rates}, draw)
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from worker.features.characters import ALPHA, SPACE, count
 from worker.features.surface import FEATURES
 from worker.features.text import Text, prompt_text
-from worker.features.words import words_of
 from worker.language import ENGLISH, NONE, language_of
 from worker.orders import gives_orders
-from worker.patterns import SENTENCE_WORDS, borrowed, listed, rarest, repeated_runs, repeated_sentences
+from worker.patterns import borrowed, listed, rarest, repeated_runs, repeated_sentences
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from worker.features.lexicon import Known
 
 SHORT_WORDS = 50  # below this the head has hardly seen a text
 LONG_WORDS = 2_000  # beyond what the corpora hold
@@ -35,6 +36,8 @@ LISTED, RARE = 0.08, 0.14
 SAME_WORDS = 25
 PATTERN_WORDS = 25
 JUDGED_WORDS = 10
+# Patterns are looked for in so many words: it bounds the time that a huge text takes.
+READ_WORDS = 20_000
 
 MESSAGES = {
     "too_short": "The text has only {words} words; scores of so short a text say little.",
@@ -79,6 +82,7 @@ def advise(
 
 def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:
     """The codes of what is seen in the text itself, without any model; time grows with length."""
+    spoken, known = text.words[:READ_WORDS], text.known[:READ_WORDS]
     asked, language = prompt_text(prompt or ""), language_of(text)
     found = {
         "not_prose": _symbols(text),
@@ -86,9 +90,9 @@ def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> 
         # The API has one code for both: letters that are no words, and words that are no sentences. The words of another
         # language are in no English list either.
         "gibberish": language in (None, ENGLISH, NONE)
-        and (_gibberish(text, surface_row, language) or _salad(text, asked)),
-        "repetitive": _repetitive(text),
-        "copied_prompt": borrowed(text.known, asked.known) > BORROWED,
+        and (_gibberish(spoken, surface_row, language) or _salad(spoken, known, asked)),
+        "repetitive": _repetitive(text, known),
+        "copied_prompt": borrowed(known, asked.known) > BORROWED,
         "prompt_injection": gives_orders(text.text),
     }
     return frozenset(code for code, so in found.items() if so)
@@ -97,7 +101,7 @@ def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> 
 def _off_topic(prompt: str, on_topic: float) -> bool:
     if math.isnan(on_topic):
         return False
-    if len(words_of(prompt)) < TITLE_WORDS:
+    if len(prompt_text(prompt).words) < TITLE_WORDS:
         return on_topic < OFF_TOPIC_TITLE
     return on_topic < (OFF_TOPIC_STORY if STORY.search(prompt) else OFF_TOPIC)
 
@@ -106,23 +110,19 @@ def _symbols(text: Text) -> bool:
     return count(text.kinds, ALPHA) < LETTER_SHARE * (len(text.text) - count(text.kinds, SPACE))
 
 
-def _gibberish(text: Text, row: NDArray[np.float64], language: str | None) -> bool:
-    if len(text.words) < JUDGED_WORDS:
+def _gibberish(words: list[str], row: NDArray[np.float64], language: str | None) -> bool:
+    if len(words) < JUDGED_WORDS:
         return False
     return language == NONE or float(row[FEATURES.index("unknown_share")]) > UNKNOWN_SHARE
 
 
-def _salad(text: Text, prompt: Text) -> bool:
-    if len(text.words) < PATTERN_WORDS:
-        return False
-    return listed(text.words, text.known, prompt.words) > LISTED or rarest(text.known) > RARE
+def _salad(words: list[str], known: Known, prompt: Text) -> bool:
+    return len(words) >= PATTERN_WORDS and (listed(words, known, prompt.words) > LISTED or rarest(known) > RARE)
 
 
-def _repetitive(text: Text) -> bool:
-    if len(text.words) < PATTERN_WORDS:
+def _repetitive(text: Text, known: Known) -> bool:
+    if len(known.code) < PATTERN_WORDS:
         return False
-    fives = repeated_runs(text.known, SENTENCE_WORDS)
-    # A sentence that comes again has runs that come again.
-    again = repeated_sentences(text) if fives else 0
-    sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(text.words)
-    return sentences or fives > SAME_FIVES or repeated_runs(text.known, 3) > SAME_THREES
+    again = repeated_sentences(text)
+    sentences = again >= SAME_WORDS or again > SAME_SENTENCES * len(known.code)
+    return sentences or repeated_runs(known, 5) > SAME_FIVES or repeated_runs(known, 3) > SAME_THREES

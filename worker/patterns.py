@@ -31,6 +31,8 @@ def repeated_runs(known: Known, size: int) -> float:
 
 def repeated_sentences(text: Text) -> int:
     """Words of a text that stand in sentences which came before, word for word."""
+    if not again(text.known.code, SENTENCE_WORDS):
+        return 0  # a sentence that comes again has runs that come again
     seen: set[tuple[str, ...]] = set()
     repeated = first = 0
     for length in text.lines:
