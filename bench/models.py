@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from worker.engine.source import embedded
+from worker.engine.windows import SHARED, WINDOW, cut
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).parent / "results" / "kept"
+SPECIAL = 2  # tokens around each window
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 
 
@@ -43,8 +45,9 @@ SIZES = {
 
 
 def flop_of(name: str, lengths: Sequence[int]) -> float:
-    """Operations for texts of these lengths in tokens, cut to the window of 512."""
-    return sum(SIZES[name].flop(min(512, tokens)) for tokens in lengths)
+    """Operations for texts of these lengths, in tokens of their own, in the windows in which they are read."""
+    windows = (window for tokens in lengths for window in cut(0, range(tokens), WINDOW - SPECIAL, WINDOW // SHARED))
+    return sum(SIZES[name].flop(window.size + SPECIAL) for window in windows)
 
 
 def folder_of(name: str, kept: Path | None = None) -> Path:

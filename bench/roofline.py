@@ -1,8 +1,8 @@
 """`python -m bench.roofline`: what share of this machine's matrix products each engine reaches.
 
 Ceilings (bench.ceilings) and engines take turns in every round, so that whatever else the machine does meets all alike;
-medians are shown. Operations are counted by formula (bench.models.Size); an engine's share is of the ceiling of
-its own precision on as many threads.
+medians are shown. Operations are counted by formula, window by window (bench.models.flop_of); an engine's share is of
+the ceiling of its own precision on as many threads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import ceilings
-from bench.models import SIZES, folder_of
+from bench.models import SPECIAL, flop_of, folder_of
 from bench.tables import RESULTS, median, write
 from worker.engine import Engine, load_engine
 from worker.settings import WorkerSettings
@@ -54,7 +54,7 @@ class Cell:
         return done / spent
 
     def row(self, texts_per_s: float, limits: dict[str, float]) -> Row:
-        reached = texts_per_s * SIZES[self.model].flop(self.tokens) / 1e9
+        reached = texts_per_s * flop_of(self.model, [self.tokens - SPECIAL]) / 1e9
         share = reached / limits[self.name.rsplit("-", 1)[1]]
         head = {"model": self.model, "engine": self.name, "tokens": self.tokens, "batch": self.batch}
         return head | {"texts_per_s": round(texts_per_s, 1), "gop_per_s": round(reached), "share": round(share, 2)}
@@ -62,7 +62,7 @@ class Cell:
 
 def text_of(tokens: int, seed: int) -> str:
     """A text that is so many tokens long, the two special ones of BERT included."""
-    return " ".join(random.Random(seed).choices(WORDS.split(), k=tokens - 2))
+    return " ".join(random.Random(seed).choices(WORDS.split(), k=tokens - SPECIAL))
 
 
 def cells(out: Path, threads: int, engines: list[str]) -> list[Cell]:

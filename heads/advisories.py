@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv, assignments.json, ellipse*.csv")
     parser.add_argument("--home", type=Path, default=Path(".gradeline"), help="where the exported model is kept")
     arguments = parser.parse_args()
-    engine = load_engine(WorkerSettings(engine="onnx", home=arguments.home))
+    engine = load_engine(WorkerSettings(home=arguments.home))
     report(arguments.data, engine)
 
 

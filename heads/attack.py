@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="draws the essays")
     parser.add_argument("--home", type=Path, default=Path(".gradeline"), help="where the exported model is kept")
     arguments = parser.parse_args()
-    engine = load_engine(WorkerSettings(engine="onnx", home=arguments.home))
+    engine = load_engine(WorkerSettings(home=arguments.home))
     report(drawn(asap(arguments.data), arguments.essays, arguments.seed), engine)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from worker.engine import Engine, load_engine
-from worker.engine.published import MINILM, Published
+from worker.engine.cpu import int8_is_fast
+from worker.engine.published import Published, named
+from worker.engine.windows import WINDOW
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -21,20 +23,19 @@ CHUNK = 128
 
 
 def reading(model: Published, cache: Path) -> WorkerSettings:
-    """How the corpora are read: the default encoder in fp32; a larger one, of which that would take hours, in int8 as by
-    workers."""
-    engine = "torch" if model is MINILM else "openvino"
-    return WorkerSettings(engine=engine, precision="fp32", model=model.name, home=cache)
+    """How the corpora are read: in int8, as by a worker on a CPU."""
+    return WorkerSettings(engine="openvino" if int8_is_fast() else "onnx", model=model.name, home=cache)
 
 
 def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArray[np.float32]:
     """(n, layers x hidden). A run that is stopped goes on where it was: each chunk is a file of its own."""
-    engine = None
+    engine, known = None, named(settings.own_model)
+    window = known.window if known else WINDOW
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for start in track(range(0, len(texts), CHUNK), description=f"embedding {len(texts)} texts"):
         chunk = list(texts[start : start + CHUNK])
-        name = f"{settings.own_model} {settings.model_revision} {settings.engine} {settings.precision}"
+        name = f"{settings.own_model} {settings.model_revision} {window} {settings.engine} {settings.precision}"
         key = hashlib.sha256("\0".join([name.replace("/", "-"), *chunk]).encode()).hexdigest()[:24]
         file = cache / f"{key}.npy"
         if not file.exists():

@@ -55,7 +55,7 @@ def assignments(
     out = []
     for name in track(sorted(about), description="fitting standing heads"):
         mine, rows = corpus.groups == f"asap-{name}", (frame.assignment == name).to_numpy()
-        standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.revision)
+        standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.as_read)
         part, x = frame[rows], inputs[mine]
         traits = [t for t in frame.columns[4:] if part[t].notna().all()]
         low, high = map(float, about[name]["traits"])
@@ -128,7 +128,7 @@ def ellipse_figures(data: Path, inputs: Array, test_inputs: Array, standing: Any
 
 def card_figure(model: Published) -> float:
     """The default head's mean kappa with assignments left out, from its card."""
-    card = json.loads((shipped(model.name, model.revision) / "default.json").read_text())["card"]
+    card = json.loads((shipped(model.name, model.as_read) / "default.json").read_text())["card"]
     return float(card["measured"]["unseen"]["means"]["mean"])
 
 
@@ -169,7 +169,7 @@ def run(given: argparse.Namespace) -> None:
     mine = corpus.groups == "ellipse"
     width = len(surface(["a"])[0])
     # The prior of the ELLIPSE head has not seen ELLIPSE.
-    standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.revision)
+    standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.as_read)
     rows = [*asap_figures(data, corpus, inputs, model), *ellipse_figures(data, inputs[mine], test_inputs, standing)]
     rows.append(row("int8 against fp32: loss of QWK", loss(data, cache, model), None, 0.005))
     show(rows)

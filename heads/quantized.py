@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from heads.embed import embed
-from worker.engine.cpu import int8_is_fast
+from heads.embed import embed, reading
 from worker.engine.published import MINILM, Published, named
 from worker.features.surface import surface
 from worker.head.agreement import figures
@@ -44,8 +43,7 @@ def loss(data: Path, cache: Path, model: Published = MINILM) -> float:
 
 def engines(cache: Path, model: Published) -> tuple[WorkerSettings, WorkerSettings]:
     """fp32, and int8 as a worker on a CPU runs it."""
-    fast = WorkerSettings(engine="openvino" if int8_is_fast() else "onnx", model=model.name, home=cache)
-    return WorkerSettings(engine="torch", precision="fp32", model=model.name, home=cache), fast
+    return WorkerSettings(engine="torch", precision="fp32", model=model.name, home=cache), reading(model, cache)
 
 
 def kappa(
@@ -56,6 +54,6 @@ def kappa(
     inputs = np.hstack([embed(texts, cache, settings), counted])
     criteria = [Criterion("overall", None, low, high, 1.0, stretch=True)]
     known = named(settings.own_model) or MINILM
-    standing = load_standing(known.name, known.revision, shipped(known.name, known.revision))
+    standing = load_standing(known.name, known.as_read, shipped(known.name, known.as_read))
     _, predicted = teach(inputs, counted.shape[1], scores[:, None], criteria, standing)
     return float(figures(scores, low + (high - low) * predicted[:, 0], low, high, 1.0)["qwk"])

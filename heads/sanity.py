@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--essays", type=int, default=100)
     parser.add_argument("--home", type=Path, default=Path(".gradeline"), help="where the exported model is kept")
     arguments = parser.parse_args()
-    engine = load_engine(WorkerSettings(engine="onnx", home=arguments.home))
+    engine = load_engine(WorkerSettings(home=arguments.home))
     print(f"| spoiled by | {' | '.join(CRITERIA)} | overall | must fall | |\n|---|" + "---|" * 7)
     for name, mean in changes(drawn(asap(arguments.data), arguments.essays), engine).items():
         criterion = SPOILS[name][1]

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 # Chosen with assignments left out: kappa 0.585 to 0.594 for 3,000 to 10,000 and weights of 3 to 6; with every assignment of
-# equal weight, 0.600 and 0.600 to 0.601 for 5,000 to 20,000 and weights of 4 to 9.
-ALPHA, SURFACE_WEIGHT = 10_000.0, 6.0
+# equal weight, 0.600 and 0.600 to 0.601 for 5,000 to 20,000 and weights of 4 to 9; with vectors of windows of 256, traits 0.5995
+# to 0.6020 for 10,000 to 40,000 and weights of 6 and 9.
+ALPHA, SURFACE_WEIGHT = 20_000.0, 9.0
 CONFIDENCE = 0.9
 
 

@@ -30,7 +30,7 @@ STORY = re.compile(r"\bstor(?:y|ies)\b|\btime when\b|\bnarrative\b", re.IGNORECA
 TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that about 1 of 100 essays of the corpora reach, or fewer.
-SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.2, 0.35
+SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.15, 0.35
 LISTED, RARE = 0.08, 0.14
 # An ending that repeats the opening is no padding; it has fewer words than this.
 SAME_WORDS = 25

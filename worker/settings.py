@@ -28,9 +28,6 @@ class WorkerSettings(BrokerSettings):
         5, ge=0, le=19, description="how far a worker's computing stands back behind other processes of the machine"
     )
     token_budget: int = Field(4096, ge=512, le=1_048_576, description="most tokens in one forward pass")
-    window_overlap: int = Field(
-        64, ge=0, le=256, description="tokens that a window of a long text shares with the next"
-    )
     reuse: bool = Field(
         True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
     )

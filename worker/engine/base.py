@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from worker.engine.outputs import Outputs
-from worker.engine.windows import Window, batches, cut, padded
+from worker.engine.windows import Window, cut, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Engine(Protocol):
     name: str
     device: str
     model: str
-    revision: str
+    revision: str  # of the model, and how it reads: windows.as_read
     window: int
     outputs: Outputs
     parallel: int  # texts that are computed at once, each by itself; 1 where a call computes all of its texts together
@@ -59,19 +59,25 @@ Inputs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"]
 Forward = Callable[[Iterable[Inputs]], Iterable["NDArray[np.float32]"]]
 
 
-# Texts that are tokenized at once by an engine that computes windows one by one: it computes those before meanwhile.
-PIECE = 8
+# Sizes of windows -> their places, in groups that are computed at once.
+Grouping = Callable[[Sequence[int]], list[list[int]]]
 
 
 def encode_by_windows(
-    texts: Sequence[str], tokens: Tokens, forward: Forward, width: int, budget: int, multiple: int = 1
+    texts: Sequence[str],
+    tokens: Tokens,
+    forward: Forward,
+    width: int,
+    group: Grouping,
+    piece: int = 0,
+    multiple: int = 1,
 ) -> Encoded:
-    """Cuts texts into windows, runs these sorted by length within a token budget, and pools them back into texts.
+    """Cuts texts into windows, runs these group by group, and pools them back into texts.
 
-    A budget of 1 runs windows one by one, and then texts are tokenized a piece at a time.
+    So many texts as `piece` says (0: all) are cut and grouped at once, while those before are computed.
     """
     began = perf_counter()
-    reading = _Reading(texts, tokens, budget, multiple)
+    reading = _Reading(texts, tokens, group, piece, multiple)
     sums = np.zeros((len(texts), width), np.float64)
     for each in forward(reading.inputs()):
         np.add.at(sums, reading.rows.popleft(), each)
@@ -83,18 +89,18 @@ def encode_by_windows(
 class _Reading:
     """What becomes of n texts on their way into an engine."""
 
-    def __init__(self, texts: Sequence[str], tokens: Tokens, budget: int, multiple: int) -> None:
-        self.texts, self.tokens, self.budget, self.multiple = texts, tokens, budget, multiple
+    def __init__(self, texts: Sequence[str], tokens: Tokens, group: Grouping, piece: int, multiple: int) -> None:
+        self.texts, self.tokens, self.group, self.multiple = texts, tokens, group, multiple
+        self.piece = piece or max(1, len(texts))
         self.lengths, self.windows = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
         self.pooled = np.zeros(len(texts), np.float64)  # tokens
         self.rows: deque[list[int]] = deque()  # the texts of the batches that are under way
         self.tokenize_ms = 0.0
 
     def inputs(self) -> Iterator[Inputs]:
-        piece = PIECE if self.budget == 1 else max(1, len(self.texts))
-        for start in range(0, len(self.texts), piece):
-            windows = self._cut(start, self.texts[start : start + piece])
-            for batch in batches([w.size for w in windows], self.budget):
+        for start in range(0, len(self.texts), self.piece):
+            windows = self._cut(start, self.texts[start : start + self.piece])
+            for batch in self.group([w.size for w in windows]):
                 yield self._padded([windows[k] for k in batch])
 
     def _cut(self, start: int, texts: Sequence[str]) -> list[Window]:

