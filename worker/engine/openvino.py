@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Tokens of one forward pass, in whole windows: matrices of fewer rows are multiplied more slowly. A text's numbers are the
 # same, to the bit, in any company.
-AT_ONCE = 1024
+AT_ONCE = 512
 # Texts that are tokenized at once, while those before are computed.
 PIECE = 8
 # Kernels are made for each length anew and kept; and what is left over behind a multiple of 16 is computed slowly.

@@ -28,7 +28,7 @@ class Window:
 
 
 # Attention costs the square of a window. Essays read in windows of 512 tokens are graded no better than in these, and take a
-# quarter longer (docs/adr/0028-short-windows.md).
+# fifth longer (docs/adr/0028-short-windows.md).
 WINDOW = 256
 # A window shares an eighth of its tokens with the next one, so that few are read without what stands around them.
 SHARED = 8
