@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 AT_ONCE = 512
 # Texts that are tokenized at once, while those before are computed.
 PIECE = 8
-# Kernels are made for each length anew and kept; and what is left over behind a multiple of 16 is computed slowly.
+# Kernels are made for each length anew and kept, 2 MB a length and stream: so windows have one of so many.
+LENGTHS = 16
+# What is left over behind a multiple of this is computed slowly.
 MULTIPLE = 16
 # Each stream has buffers and kernels of its own, and the windows of one text keep four busy.
 STREAMS = 4
@@ -53,13 +55,14 @@ class OpenVinoEngine:
         self.model, self.revision = source.name, as_read(source.revision, self.window)
         self.parallel = streams = min(threads, STREAMS)
         self._group = partial(spread, lanes=streams, most=max(1, AT_ONCE // self.window))
+        self._multiple = max(MULTIPLE, self.window // LENGTHS)
         compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
         # Twice the streams: while all compute, the next windows wait inside.
         self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, MULTIPLE)
+        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, self._multiple)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         running: deque[Any] = deque()
