@@ -40,7 +40,7 @@ def as_read(revision: str, window: int) -> str:
 
 
 def cut(text: int, ids: Sequence[int], room: int, overlap: int) -> list[Window]:
-    """As few windows of at most `room` tokens as there can be, of one size give or take a token.
+    """As few windows of at most `room` tokens as there can be, of one size.
 
     Neighbours share `overlap` tokens, or a few more, and meet in the middle of what they share.
     """
