@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.engine.source import embedded
-from worker.engine.windows import SHARED, WINDOW, cut
+from worker.engine.windows import WINDOW, cut, overlap_of
 
 ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).parent / "results" / "kept"
@@ -46,7 +46,7 @@ SIZES = {
 
 def flop_of(name: str, lengths: Sequence[int]) -> float:
     """Operations for texts of these lengths, in tokens of their own, in the windows in which they are read."""
-    windows = (window for tokens in lengths for window in cut(0, range(tokens), WINDOW - SPECIAL, WINDOW // SHARED))
+    windows = (window for tokens in lengths for window in cut(0, range(tokens), WINDOW - SPECIAL, overlap_of(WINDOW)))
     return sum(SIZES[name].flop(window.size + SPECIAL) for window in windows)
 
 

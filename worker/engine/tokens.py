@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from worker.engine.outputs import outputs_of
-from worker.engine.windows import SHARED
+from worker.engine.windows import overlap_of
 from worker.errors import ModelUnavailable
 
 # What a Pooled (torch.py) reads, in this order and by these names.
@@ -32,7 +32,7 @@ class Tokens:
         self.pad = int(config.get("pad_token_id") or 0)
         self.window = window_of(config, most)
         self.room = self.window - len(self.prefix) - len(self.suffix)
-        self.overlap = self.window // SHARED
+        self.overlap = overlap_of(self.window)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, whole, without special tokens."""

@@ -30,13 +30,18 @@ class Window:
 # Attention costs the square of a window. Essays read in windows of 512 tokens are graded no better than in these, and take a
 # fifth longer (docs/adr/0028-short-windows.md).
 WINDOW = 256
-# A window shares an eighth of its tokens with the next one, so that few are read without what stands around them.
-SHARED = 8
+# A window shares an eighth of its tokens with the next one, and so many at least: few are read without what stands around them.
+SHARED, LEAST_SHARED = 8, 32
 
 
 def as_read(revision: str, window: int) -> str:
     """A model's revision and the windows that it reads texts in: vectors, and what is fitted to them, belong to both."""
     return f"{revision}-w{window}"
+
+
+def overlap_of(window: int) -> int:
+    """Tokens that windows of this many share; `cut` lets them share no more than half."""
+    return max(LEAST_SHARED, window // SHARED)
 
 
 def cut(text: int, ids: Sequence[int], room: int, overlap: int) -> list[Window]:

@@ -82,10 +82,10 @@ def test_outputs_named_by_traits_count_for_their_criteria_and_others_are_refused
 def test_a_long_text_counts_whole_each_window_by_its_tokens(tmp_path):
     folder = make(tmp_path / "m", "bert", ["structure"])
     engine = load_engine(settings(tmp_path, folder, engine="torch"))
-    ids = np.random.default_rng(0).integers(4, 60, 100).tolist()
+    ids = np.random.default_rng(0).integers(4, 60, 80).tolist()
     encoded = engine.encode([" ".join(f"w{k - 4}" for k in ids)])
-    # Of 64 positions 62 are left for the text's own tokens: two windows of 54, which meet in the middle of the 8 they share.
-    first, second = logits(folder, [1, *ids[:54], 2])[0], logits(folder, [1, *ids[46:], 2])[0]
+    # Of 64 positions 62 are left for the text's own tokens: two windows of 56, which meet in the middle of the 32 they share.
+    first, second = logits(folder, [1, *ids[:56], 2])[0], logits(folder, [1, *ids[24:], 2])[0]
     assert encoded.windows[0] == 2
     assert encoded.vectors[0, 0] == pytest.approx((first + second) / 2, abs=1e-5)
 
