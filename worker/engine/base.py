@@ -45,7 +45,7 @@ class Engine(Protocol):
     revision: str  # of the model, and how it reads: windows.as_read
     window: int
     outputs: Outputs
-    parallel: int  # texts that are computed at once, each by itself; 1 where a call computes all of its texts together
+    parallel: int  # texts of one window that are computed at once; 1 where a call computes all of its texts together
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Reads every token of every text. EngineFailed when the model can't compute."""

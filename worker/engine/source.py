@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engine.published import HUB, MINILM, hash_of, minilm_folder, mpnet_folder, named, recognised
+from worker.engine.published import HUB, MINILM, Published, hash_of, minilm_folder, mpnet_folder, named, recognised
 from worker.engine.windows import WINDOW
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
@@ -53,14 +53,18 @@ def find_source(settings: WorkerSettings) -> Source:
     if known is MINILM:
         return embedded()
     if (made := mpnet_folder(settings.home)) is not None:
-        return Source(made, known.name, known.revision, known.window)
-    return replace(_from_hub(HUB + known.name, known.revision, MPNET_HINT), name=known.name, window=known.window)
+        return _published(known, made)
+    return _published(known, _from_hub(HUB + known.name, known.revision, MPNET_HINT).folder)
+
+
+def _published(known: Published, folder: Path) -> Source:
+    return Source(folder, known.name, known.revision, known.window)
 
 
 def _in_folder(folder: Path) -> Source:
     known = recognised(folder)
     if known is not None:
-        return Source(folder, known.name, known.revision, known.window)
+        return _published(known, folder)
     return Source(folder, folder.resolve().name, f"sha256:{_weights_hash(folder)[:12]}")
 
 
@@ -69,7 +73,7 @@ def embedded(folder: Path | None = None) -> Source:
     folder = folder or minilm_folder()
     if (file := MINILM.differs(folder)) is not None:
         raise ModelUnavailable(f"{file} of the default model is not the one it should be: reinstall the worker")
-    return Source(folder, MINILM.name, MINILM.revision, MINILM.window)
+    return _published(MINILM, folder)
 
 
 def _from_hub(name: str, revision: str | None, hint: str = HINT) -> Source:

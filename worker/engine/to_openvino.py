@@ -19,7 +19,7 @@ import torch
 from worker.engine import quiet
 from worker.engine.tokens import INPUTS, LONGEST_WINDOW, Tokens, read_config, save_tokenizer
 from worker.engine.torch import example, pooled_of
-from worker.engine.windows import Window, padded
+from worker.engine.windows import cut, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,9 +89,8 @@ def _quantized(model: Any, examples: list[dict[str, NDArray[Any]]]) -> Any:
 def _examples(folder: Path, out: Path) -> list[dict[str, NDArray[Any]]]:
     """The beginning of each calibration text, as much as the model can read."""
     tokens = Tokens(out / "tokenizer.json", read_config(folder), LONGEST_WINDOW)
-    begun = [ids[: tokens.room] for ids in tokens.ids(texts())]
-    windows = [Window(0, ids, 0, len(ids)) for ids in begun]
-    return [dict(zip(INPUTS, padded([w], tokens.prefix, tokens.suffix, tokens.pad), strict=True)) for w in windows]
+    windows = [cut(0, ids[: tokens.room], tokens.room, tokens.overlap) for ids in tokens.ids(texts())]
+    return [dict(zip(INPUTS, padded(w, tokens.prefix, tokens.suffix, tokens.pad), strict=True)) for w in windows]
 
 
 def texts() -> list[str]:
