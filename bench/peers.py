@@ -2,8 +2,10 @@
 
 (a) Flask with a `transformers` pipeline, one text a request, as a first service does it, behind gunicorn with 8 threads;
 (b) LitServe with its own batching, with torch fp32, its usual engine, and with the engine of Gradeline's workers.
-Every server has one process that computes, with all cores; all are up during the whole run, and take turns. Peers are
-asked by several callers, one text each; Gradeline gets the same texts from as many callers, and as one batch.
+Every server has one process that computes, with all cores; all are up during the whole run, and take turns, in which the
+other peers are stopped (two LitServes that nobody asks take an eighth of a core; Gradeline's processes, which go on, a
+fiftieth). Peers are asked by several callers, one text each; Gradeline gets the same texts from as many callers, and as one
+batch.
 
 What is compared is not the same service. Peers return a few numbers and keep nothing: a request that is under way when a
 process dies is lost. Gradeline stores text, scores with intervals, remarks and timings before a job counts as done here.
@@ -60,7 +62,8 @@ def asked(served: Served, threads: int) -> Way:
     sender = Sender(served.url)
 
     def way(texts: list[str]) -> float:
-        answers, seconds = closed_loop(lambda text: sender.send("POST", "/grade", {"text": text}), texts, threads)
+        with served.awake():
+            answers, seconds = closed_loop(lambda text: sender.send("POST", "/grade", {"text": text}), texts, threads)
         assert all(len(answer["scores"]) == 4 for answer in answers)
         return len(texts) / seconds
 
@@ -97,13 +100,13 @@ def draw(axes: Any, rows: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument("--model", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--count", type=int, help="texts a turn [120; quick: 16]")
+    parser.add_argument("--count", type=int, help="texts a turn [240; quick: 16]")
     parser.add_argument("--rounds", type=int, help="[5; quick: 1]")
     parser.add_argument("--threads", type=int, default=16, help="callers, each with one text at a time")
     parser.add_argument("--quick", action="store_true", help="small sizes, the default model alone")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    given.count, given.rounds = given.count or (16 if given.quick else 120), given.rounds or (1 if given.quick else 5)
+    given.count, given.rounds = given.count or (16 if given.quick else 240), given.rounds or (1 if given.quick else 5)
     for model in given.model[:1] if given.quick and given.model == list(MODELS) else given.model:
         measure(model, given)
 

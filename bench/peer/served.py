@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -41,6 +42,15 @@ class Served:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._end()
+
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[None]:
+        """Before and after, its processes are stopped: LitServe's look for work all the time, and take it from others'."""
+        os.killpg(self._process.pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGSTOP)
 
     def _command(self) -> list[str]:
         if self.name in ENGINES:
