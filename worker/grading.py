@@ -1,4 +1,4 @@
-"""The story of a chunk, without Celery: claim, read, score, and write while the next one computes."""
+"""The story of a chunk, without Celery: claim and read; the next one follows while it is scored and written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from db.errors import DatabaseAway
 from db.jobs import Claimed, Finished
 from db.session import Database
 from worker.files import Files
-from worker.marking import Marker
+from worker.marking import Ending, Marker
 from worker.metrics import counted
 from worker.pace import Pace
 from worker.reasons import NOT_REACHED, counts, reason
@@ -66,15 +66,17 @@ class Grading:
         self.files = Files(database, settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._written: Future[int] = NOTHING
+        self._marked = 0.0  # when the last chunk was, by the writer's thread
 
     def chunk(
         self, ids: Sequence[uuid.UUID], queue: str = "", losses: int | None = None, sent: str | None = None
     ) -> Future[int]:
         """Grades those of the jobs that still wait; how many results were kept is known when they are written.
 
-        A chunk is written while the next one computes, but never two at once. A message that is delivered again finds
-        nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the
-        sweep takes them back. `sent` is the span of whoever sent it.
+        Returns when the engine has been handed the last of the texts: while it computes that, and the chunk is scored and
+        written, the next one is claimed and begins; never a third. A message that is delivered again finds nothing to
+        claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the sweep takes
+        them back. `sent` is the span of whoever sent it.
         """
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
@@ -99,7 +101,6 @@ class Grading:
                 self._hand_back(part, error)
                 self.holding.drop(part)
             raise
-        self.pace.note(queue, len(held), (time.perf_counter() - began) * 1000, marker.parallel)
         return kept
 
     def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], course: Course) -> Future[int]:
@@ -108,16 +109,15 @@ class Grading:
         read = self.files.read([job for job in held if job.upload_id is not None])
         if read.jobs or read.failed:
             course.counting.files(began)
-        finished = read.failed + marker.mark([job for job in held if job.upload_id is None] + read.jobs)
+        ending = marker.begin([job for job in held if job.upload_id is None] + read.jobs)
         if read.late:
             with self.database.session() as session:
                 back = jobs.hand_back(session, read.late, NOT_REACHED, self.settings.max_attempts, 0, counted=False)
             gave_back(back, NOT_REACHED["code"])
-        course.marked = time.perf_counter()
         self._await_turn()
         # In this context: its lines say which chunk they are of.
-        write = copy_context().run
-        self._written = self._writer.submit(write, self._write, marker, held, finished, before, course)
+        run = copy_context().run
+        self._written = self._writer.submit(run, self._end, marker, held, read.failed, ending, before, course)
         return self._written
 
     def _await_turn(self) -> None:
@@ -131,6 +131,24 @@ class Grading:
         """Returns when the last chunk is written."""
         self.files.stop()
         self._writer.shutdown()
+
+    def _end(
+        self, marker: Marker, held: Sequence[Claimed], failed: list[Finished], ending: Ending, before: Future[int],
+        course: Course,
+    ) -> int:  # fmt: skip
+        try:
+            finished = failed + ending()
+        except BaseException as error:
+            log.exception("%d jobs could not be marked; they are handed back", len(held))
+            self._hand_back(held, error)
+            self.holding.drop(held)
+            raise
+        course.marked = time.perf_counter()
+        # The time of the chunk before it is not this one's.
+        spent_s = course.marked - max(course.began, self._marked)
+        self._marked = course.marked
+        self.pace.note(course.queue, len(held), spent_s * 1000, marker.parallel)
+        return self._write(marker, held, finished, before, course)
 
     def _write(
         self, marker: Marker, held: Sequence[Claimed], finished: Sequence[Finished], before: Future[int],

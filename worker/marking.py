@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Scores jobs that an engine reads, when it has read them.
+Ending = Callable[[], list[Finished]]
+FAILURES = (WorkerError, ArithmeticError, ValueError, RuntimeError, MemoryError)
 # Chunks in a row of which the engine could read no text; after these it is taken for broken.
 BROKEN_AFTER = 3
+
+
+def _fail(error: Exception) -> list[Finished]:
+    raise error
 
 
 class Marker:
@@ -70,11 +78,21 @@ class Marker:
 
     def mark(self, held: Sequence[Claimed]) -> list[Finished]:
         """Marks each job; what can't be marked carries an error instead. One bad text spoils no other."""
+        return self.begin(held)()
+
+    def begin(self, held: Sequence[Claimed]) -> Ending:
+        """Marks jobs, as `mark` does: returns as soon as the engine can take other texts. The ending waits for it, scores
+        what it has read, and may be called by another thread."""
         known = [self._again(job, len(held)) for job in held if job.known is not None]
         new = [job for job in held if job.known is None]
         if self.engine is not None and self.head is None:
-            return [self._failed(job, ModelUnavailable(self.why)) for job in new]
-        return known + self._each(new)
+            failed = [self._failed(job, ModelUnavailable(self.why)) for job in new]
+            return lambda: failed
+        begun = self._begun(new) if new else list
+        if any(job.explain for job in new):  # which takes the engine for long, and so counts to this chunk's time
+            done = self._ended(new, begun)
+            return lambda: known + done
+        return lambda: known + self._ended(new, begun)
 
     def _again(self, job: Claimed, size: int) -> Finished:
         """The result of the same text by the same head, once more."""
@@ -82,17 +100,23 @@ class Marker:
             job.id, job.attempt, self._run(0, size, None, 0.0, self.engine), {**(job.known or {}), "cached": True}
         )
 
-    def _each(self, held: Sequence[Claimed]) -> list[Finished]:
-        if not held:
-            return []
+    def _begun(self, held: Sequence[Claimed]) -> Ending:
+        """The ending of these jobs; what has failed already fails there."""
         try:
-            done = self._mark(held)
-        except (WorkerError, ArithmeticError, ValueError, RuntimeError, MemoryError) as error:
+            return self._mark(held)
+        except FAILURES as error:
+            return partial(_fail, error)
+
+    def _ended(self, held: Sequence[Claimed], ending: Ending) -> list[Finished]:
+        try:
+            done = ending()
+        except FAILURES as error:
             if len(held) > 1:
                 log.warning("a chunk of %d failed (%s); marking one by one", len(held), type(error).__name__)
-                return [done for job in held for done in self._each([job])]
+                return [done for job in held for done in self._ended([job], self._begun([job]))]
             return [self._alone(held[0], error)]
-        self._failures = 0
+        if held:
+            self._failures = 0
         return done
 
     def _alone(self, job: Claimed, error: Exception) -> Finished:
@@ -103,16 +127,23 @@ class Marker:
         log.exception("the engine failed on one text; the surface features grade it")
         return self._scored([job], self.fallback, None, without_engine([job]))[0]
 
-    def _mark(self, held: Sequence[Claimed]) -> list[Finished]:
+    def _mark(self, held: Sequence[Claimed]) -> Ending:
         if self.reader is None or self.head is None:
-            refused = [self._failed(job, ModelUnavailable(self.why)) for job in held if not job.allow_degraded]
-            kept = [job for job in held if job.allow_degraded]
-            return refused + (self._scored(kept, self.fallback, None, without_engine(kept)) if kept else [])
+            return partial(self._without_engine, held)
         began = perf_counter()
-        encoded, evidence = self.reader.read(held)
-        return self._by_calibration(
-            held, encoded, evidence, began + (encoded.tokenize_ms + encoded.inference_ms) / 1000
-        )
+        rest = self.reader.begin(held)
+
+        def ending() -> list[Finished]:
+            encoded, evidence = rest()
+            since = began + (encoded.tokenize_ms + encoded.inference_ms) / 1000
+            return self._by_calibration(held, encoded, evidence, since)
+
+        return ending
+
+    def _without_engine(self, held: Sequence[Claimed]) -> list[Finished]:
+        refused = [self._failed(job, ModelUnavailable(self.why)) for job in held if not job.allow_degraded]
+        kept = [job for job in held if job.allow_degraded]
+        return refused + (self._scored(kept, self.fallback, None, without_engine(kept)) if kept else [])
 
     def _by_calibration(
         self, held: Sequence[Claimed], encoded: Encoded, evidence: Evidence, began: float

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from db.jobs import Claimed
 from worker.advisories import notice
-from worker.engine.base import Encoded
+from worker.engine.base import Encoded, Rest
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
 from worker.features.surface import FEATURES as SURFACE
 from worker.features.text import Text
@@ -36,55 +37,73 @@ class Reader:
         # Looking at words needs no engine, and an engine that computes needs no Python: they run side by side.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="counting")
 
-    def read(self, held: Sequence[Claimed]) -> tuple[Encoded, Evidence]:
-        """Vectors and features of jobs; what is kept is not computed again."""
+    def begin(self, held: Sequence[Claimed]) -> Callable[[], tuple[Encoded, Evidence]]:
+        """Vectors and features of jobs, when the engine is done with them; what is kept is not computed again."""
         if all(_counted(job) and (job.topic or not job.prompt) for job in held):
-            encoded = self._encoded(held)
-            return encoded, _remembered(held, encoded.vectors)
+            kept = self._begin(held)
+            return lambda: _remembered(held, kept())
         texts, prompts = [job.text for job in held], [job.prompt for job in held]
         seen = self._beside.submit(_seen, texts, prompts)
-        encoded = self._encoded(held)
-        topics = self._prompt_vectors(prompts, encoded.vectors.shape[1])
-        counted, noticed = seen.result()
-        return encoded, joined(counted, encoded.vectors, topics, noticed)
+        of_prompts, rest = self._of_prompts(prompts), self._begin(held)
+
+        def ended() -> tuple[Encoded, Evidence]:
+            encoded, (counted, noticed) = rest(), seen.result()
+            topics = _placed(of_prompts, prompts, encoded.vectors.shape[1])
+            return encoded, joined(counted, encoded.vectors, topics, noticed)
+
+        return ended
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
         counted = self._beside.submit(lambda: count([Text(text) for text in texts], prompts))
+        of_prompts = self._of_prompts(prompts)
         vectors = self.encode(texts).vectors
-        return joined(counted.result(), vectors, self._prompt_vectors(prompts, vectors.shape[1]))
+        return joined(counted.result(), vectors, _placed(of_prompts, prompts, vectors.shape[1]))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors, in the precision in which they are kept."""
-        made = self.engine.encode(texts)
-        vectors = made.vectors.astype(KEPT_AS).astype(np.float32)
-        return Encoded(vectors, made.tokens, made.windows, made.tokenize_ms, made.inference_ms)
+        return _rounded(self.engine.encode(texts))
 
-    def _encoded(self, held: Sequence[Claimed]) -> Encoded:
+    def _begin(self, held: Sequence[Claimed]) -> Rest:
         new = [n for n, job in enumerate(held) if job.vector is None]
-        if len(new) == len(held):
-            return self.encode([job.text for job in held])
-        made = self.encode([held[n].text for n in new]) if new else None
-        width = next(len(job.vector) for job in held if job.vector is not None) // KEPT_AS.itemsize
-        vectors, counts = np.zeros((len(held), width), np.float32), np.zeros((2, len(held)), np.int64)
-        for n, job in enumerate(held):
-            if job.vector is not None:
-                vectors[n] = np.frombuffer(job.vector, KEPT_AS)
-        if made is not None:
-            vectors[new], counts[0, new], counts[1, new] = made.vectors, made.tokens, made.windows
-        times = (made.tokenize_ms, made.inference_ms) if made else (0.0, 0.0)
-        return Encoded(vectors, counts[0], counts[1], *times)
+        rest = self.engine.begin([held[n].text for n in new]) if new else None
+        return lambda: _with_kept(held, new, _rounded(rest()) if rest else None)
 
-    def _prompt_vectors(self, prompts: Sequence[str | None], width: int) -> NDArray[np.float32]:
-        """Vectors of the assignment prompts, (n, D); NaN rows where there is none. A class shares its prompt: kept."""
-        new = sorted({p for p in prompts if p} - self._prompts.keys())
+    def _of_prompts(self, prompts: Sequence[str | None]) -> dict[str, NDArray[np.float32]]:
+        """Vectors of the assignment prompts. A class shares its prompt: they are remembered."""
+        wanted = {p for p in prompts if p}
+        new = sorted(wanted - self._prompts.keys())
         if new:
             if len(self._prompts) + len(new) > PROMPTS_KEPT:
                 self._prompts.clear()
-                new = sorted({p for p in prompts if p})
+                new = sorted(wanted)
             self._prompts.update(zip(new, self.encode(new).vectors, strict=True))
-        nothing = np.full(width, np.nan, np.float32)
-        return np.stack([self._prompts[p] if p else nothing for p in prompts])
+        return {p: self._prompts[p] for p in wanted}
+
+
+def _rounded(made: Encoded) -> Encoded:
+    return replace(made, vectors=made.vectors.astype(KEPT_AS).astype(np.float32))
+
+
+def _with_kept(held: Sequence[Claimed], new: Sequence[int], made: Encoded | None) -> Encoded:
+    """The vectors of all jobs: those that were made now, of the jobs `new`, and those that were kept."""
+    if made is not None and len(new) == len(held):
+        return made
+    width = next(len(job.vector) for job in held if job.vector is not None) // KEPT_AS.itemsize
+    vectors, counts = np.zeros((len(held), width), np.float32), np.zeros((2, len(held)), np.int64)
+    for n, job in enumerate(held):
+        if job.vector is not None:
+            vectors[n] = np.frombuffer(job.vector, KEPT_AS)
+    if made is None:
+        return Encoded(vectors, counts[0], counts[1], 0.0, 0.0)
+    vectors[new], counts[0, new], counts[1, new] = made.vectors, made.tokens, made.windows
+    return Encoded(vectors, counts[0], counts[1], made.tokenize_ms, made.inference_ms)
+
+
+def _placed(known: Mapping[str, NDArray[np.float32]], prompts: Sequence[str | None], width: int) -> NDArray[np.float32]:
+    """A vector for each prompt, (n, D); NaN rows where there is none."""
+    nothing = np.full(width, np.nan, np.float32)
+    return np.stack([known[p] if p else nothing for p in prompts])
 
 
 def _counted(job: Claimed) -> bool:
@@ -99,12 +118,12 @@ def _seen(texts: Sequence[str], prompts: Sequence[str | None]) -> tuple[Counted,
     return counted, tuple(notice(*each) for each in zip(read, prompts, counted.surface, strict=True))
 
 
-def _remembered(held: Sequence[Claimed], vectors: NDArray[np.float32]) -> Evidence:
+def _remembered(held: Sequence[Claimed], encoded: Encoded) -> tuple[Encoded, Evidence]:
     """The evidence of jobs of which all is kept: no text is read."""
     counted = np.stack([np.frombuffer(job.surface or b"", COUNTED_AS) for job in held]).astype(np.float64)
     nothing = [np.nan] * len(PROMPT_FEATURES)
     topics = np.array([job.topic or nothing for job in held], np.float64)
-    return Evidence(vectors, counted, topics, words_in(counted))
+    return encoded, Evidence(encoded.vectors, counted, topics, words_in(counted))
 
 
 def without_engine(held: Sequence[Claimed]) -> Evidence:

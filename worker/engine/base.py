@@ -36,8 +36,12 @@ class Encoded:
         return Encoded(self.vectors[rows], self.tokens[rows], self.windows[rows], self.tokenize_ms, self.inference_ms)
 
 
+# Waits for what still computes. Called once, by any thread.
+Rest = Callable[[], Encoded]
+
+
 class Engine(Protocol):
-    """A loaded encoder on a device."""
+    """A loaded encoder on a device. Its texts are handed in by one thread at a time."""
 
     name: str
     device: str
@@ -47,8 +51,13 @@ class Engine(Protocol):
     outputs: Outputs
     parallel: int  # texts of one window that are computed at once; 1 where a call computes all of its texts together
 
+    def begin(self, texts: Sequence[str]) -> Rest:
+        """Reads every token of every text. Returns as soon as it can take other texts: the last of these may still be
+        computed. EngineFailed, from here or from the rest, when the model can't compute."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """Reads every token of every text. EngineFailed when the model can't compute."""
+        """Begins, and waits for the rest."""
         ...
 
 
@@ -56,14 +65,14 @@ class Engine(Protocol):
 Inputs = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.float32]"]
 # Batches -> for each, in their order, sums over the pooled tokens, (b, outputs + layers x hidden). It takes the next
 # batch while it computes one, so that these are prepared meanwhile.
-Forward = Callable[[Iterable[Inputs]], Iterable["NDArray[np.float32]"]]
+Forward = Callable[[Iterable[Inputs]], Iterator["NDArray[np.float32]"]]
 
 
 # Sizes of windows -> their places, in groups that are computed at once.
 Grouping = Callable[[Sequence[int]], list[list[int]]]
 
 
-def encode_by_windows(
+def begin_by_windows(
     texts: Sequence[str],
     tokens: Tokens,
     forward: Forward,
@@ -71,7 +80,7 @@ def encode_by_windows(
     group: Grouping,
     piece: int = 0,
     multiple: int = 1,
-) -> Encoded:
+) -> Rest:
     """Cuts texts into windows, runs these group by group, and pools them back into texts.
 
     So many texts as `piece` says (0: all) are cut and grouped at once, while those before are computed.
@@ -79,11 +88,23 @@ def encode_by_windows(
     began = perf_counter()
     reading = _Reading(texts, tokens, group, piece, multiple)
     sums = np.zeros((len(texts), width), np.float64)
-    for each in forward(reading.inputs()):
-        np.add.at(sums, reading.rows.popleft(), each)
-    vectors = (sums / np.maximum(reading.pooled, 1)[:, None]).astype(np.float32)
-    spent_ms = (perf_counter() - began) * 1000
-    return Encoded(vectors, reading.lengths, reading.windows, reading.tokenize_ms, spent_ms - reading.tokenize_ms)
+    results = forward(reading.inputs())
+
+    def take(until_handed_in: bool) -> None:
+        while not (until_handed_in and reading.handed_in):
+            each = next(results, None)
+            if each is None:
+                return
+            np.add.at(sums, reading.rows.popleft(), each)
+
+    def rest() -> Encoded:
+        take(until_handed_in=False)
+        vectors = (sums / np.maximum(reading.pooled, 1)[:, None]).astype(np.float32)
+        spent_ms = (perf_counter() - began) * 1000
+        return Encoded(vectors, reading.lengths, reading.windows, reading.tokenize_ms, spent_ms - reading.tokenize_ms)
+
+    take(until_handed_in=True)
+    return rest
 
 
 class _Reading:
@@ -95,13 +116,14 @@ class _Reading:
         self.lengths, self.windows = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
         self.pooled = np.zeros(len(texts), np.float64)  # tokens
         self.rows: deque[list[int]] = deque()  # the texts of the batches that are under way
-        self.tokenize_ms = 0.0
+        self.tokenize_ms, self.handed_in = 0.0, False
 
     def inputs(self) -> Iterator[Inputs]:
         for start in range(0, len(self.texts), self.piece):
             windows = self._cut(start, self.texts[start : start + self.piece])
             for batch in self.group([w.size for w in windows]):
                 yield self._padded([windows[k] for k in batch])
+        self.handed_in = True
 
     def _cut(self, start: int, texts: Sequence[str]) -> list[Window]:
         began = perf_counter()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from worker.engine.base import Encoded, Inputs, encode_by_windows
+from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
 from worker.engine.export import ONNX, exported
 from worker.engine.outputs import refuse_own
 from worker.engine.source import Source
@@ -31,7 +31,7 @@ PIECE = 8
 
 
 class OnnxEngine:
-    """Holds one session. Not safe for two threads."""
+    """Holds one session."""
 
     name, device, parallel = "onnx-int8", "cpu", 1
 
@@ -46,7 +46,11 @@ class OnnxEngine:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE, PIECE)
+        return self.begin(texts)()
+
+    def begin(self, texts: Sequence[str]) -> Rest:
+        """See Engine.begin."""
+        return begin_by_windows(texts, self._tokens, self._forward, self._width, ONE_BY_ONE, PIECE)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worker.engine import quiet
-from worker.engine.base import Encoded, Inputs, encode_by_windows
+from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
 from worker.engine.cpu import int8_is_fast
 from worker.engine.export import OPENVINO, exported
 from worker.engine.outputs import refuse_own
@@ -36,10 +35,12 @@ LENGTHS = 16
 MULTIPLE = 16
 # Each stream has buffers and kernels of its own, and the windows of one text keep four busy.
 STREAMS = 4
+# Passes that are handed in for each stream, with the one that it computes.
+AHEAD = 3
 
 
 class OpenVinoEngine:
-    """As many groups of windows are computed at once as there are threads, up to STREAMS. Not safe for two threads."""
+    """As many groups of windows are computed at once as there are threads, up to STREAMS."""
 
     name, device = "openvino-int8", "cpu"
 
@@ -54,33 +55,36 @@ class OpenVinoEngine:
         self._width, self.window = width_of(config), self._tokens.window
         self.model, self.revision = source.name, as_read(source.revision, self.window)
         self.parallel = streams = min(threads, STREAMS)
+        # While all streams compute, the next windows wait inside: enough of them for the next texts to be fetched meanwhile.
+        self._requests = AHEAD * streams
         self._group = partial(spread, lanes=streams, most=max(1, AT_ONCE // self.window))
         self._multiple = max(MULTIPLE, self.window // LENGTHS)
-        compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
-        # Twice the streams: while all compute, the next windows wait inside.
-        self._requests = [compiled.create_infer_request() for _ in range(2 * streams)]
+        self._compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, self._multiple)
+        return self.begin(texts)()
+
+    def begin(self, texts: Sequence[str]) -> Rest:
+        """See Engine.begin."""
+        return begin_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, self._multiple)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
+        # Requests of its own, 0.02 ms each: those of other texts may still run. Whichever is forgotten is waited for.
+        free = [self._compiled.create_infer_request() for _ in range(self._requests)]
         running: deque[Any] = deque()
         try:
-            for n, inputs in enumerate(batches):
-                if len(running) == len(self._requests):
-                    yield _result(running.popleft())
-                request = self._requests[n % len(self._requests)]
+            for inputs in batches:
+                if not free:
+                    yield _result(running[0])
+                    free.append(running.popleft())
+                request = free.pop()
                 request.start_async(dict(zip(INPUTS, inputs, strict=True)))
                 running.append(request)
             while running:
                 yield _result(running.popleft())
         except RuntimeError as error:
             raise EngineFailed(f"the model could not compute ({type(error).__name__})") from error
-        finally:
-            for request in running:  # a request that still runs can't be started again
-                with contextlib.suppress(RuntimeError):
-                    request.wait()
 
 
 def _result(request: Any) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from worker.engine.base import Encoded, Inputs, encode_by_windows
+from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
 from worker.engine.cpu import bf16_is_fast
 from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
@@ -97,7 +97,7 @@ def example() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
 
 
 class TorchEngine:
-    """Holds the model on its device. Not safe for two threads."""
+    """Holds the model on its device."""
 
     parallel = 1
 
@@ -129,7 +129,11 @@ class TorchEngine:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """See Engine.encode."""
-        return encode_by_windows(texts, self._tokens, self._forward, self._width, self._group)
+        return self.begin(texts)()
+
+    def begin(self, texts: Sequence[str]) -> Rest:
+        """See Engine.begin."""
+        return begin_by_windows(texts, self._tokens, self._forward, self._width, self._group)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         """One batch behind: on a GPU, the next one is prepared and sent before the last one's result is waited for."""

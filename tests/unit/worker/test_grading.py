@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from db.job import Attempt, Job
 from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
 from tests.tenants import new_tenant
-from worker.engine.base import Encoded
+from worker.engine.base import Encoded, Rest
 from worker.engine.fake import STARVED, FakeEngine
 from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import EngineFailed
@@ -116,6 +119,70 @@ def test_a_rubric_that_nobody_measures_fails_alone(database, servers, tenant):
     grading(database, servers, FakeEngine()).chunk(jobs_).result()
     assert [found(database, tenant, job).job.state for job in jobs_] == ["failed", "succeeded"]
     assert "Humour" in found(database, tenant, jobs_[0]).job.error["detail"]
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Lagging(FakeEngine):
+    """Has taken all texts, and computes the last of them until it is let go; or fails then."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.goes_on, self.error = threading.Event(), error
+
+    def begin(self, texts: Sequence[str]) -> Rest:
+        def rest() -> Encoded:
+            assert self.goes_on.wait(20)
+            if self.error is not None:
+                raise self.error
+            return self.encode(texts)
+
+        return rest
+
+
+def test_the_next_chunk_is_claimed_and_begins_while_the_engine_computes_the_last_texts(database, servers, tenant):
+    first, second = submit(database, tenant), submit(database, tenant, f"{TEXT} second")
+    engine = Lagging()
+    work = grading(database, servers, engine)
+    kept = work.chunk([first])
+    assert not kept.done() and [job.id for job in work.holding.jobs] == [first]
+    with ThreadPoolExecutor(1) as thread:
+        then = thread.submit(work.chunk, [second])
+        until(lambda: [job.id for job in work.holding.jobs] == [first, second])
+        assert not then.done(), "a third must not be claimed"
+        assert found(database, tenant, second).job.state == "running"
+        engine.goes_on.set()
+        assert (kept.result(20), then.result(20).result(20)) == (1, 1)
+    assert work.holding.jobs == []
+    assert {found(database, tenant, job).job.state for job in (first, second)} == {"succeeded"}
+
+
+@pytest.mark.parametrize(("error", "state"), [(EngineFailed("no"), "succeeded"), (KeyError("text"), "queued")])
+def test_texts_that_fail_at_the_end_are_read_one_by_one_or_handed_back(database, servers, tenant, error, state):
+    ids = [submit(database, tenant, f"{TEXT} {n}") for n in range(2)]
+    engine = Lagging(error)
+    engine.goes_on.set()
+    work = grading(database, servers, engine)
+    kept = work.chunk(ids)
+    assert isinstance(kept.exception(20), KeyError) if state == "queued" else kept.result(20) == 2
+    for job in ids:
+        view = found(database, tenant, job)
+        assert view.job.state == state and (state == "queued" or view.result.degraded)
+    assert work.holding.jobs == []
+
+
+def test_the_pace_is_that_of_the_computing_not_of_the_handing_in(database, servers, tenant):
+    engine = Lagging()
+    work = grading(database, servers, engine)
+    kept = work.chunk([submit(database, tenant)], "q.any.bulk")
+    threading.Timer(0.3, engine.goes_on.set).start()
+    assert kept.result(20) == 1
+    assert work.pace.job_ms["q.any.bulk"] >= 300
 
 
 def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from tests.unit.worker.engine.tiny import KINDS, make
 from worker.engine import load_engine, threads_of
-from worker.engine.base import encode_by_windows
+from worker.engine.base import begin_by_windows
 from worker.engine.cpu import int8_is_fast
 from worker.engine.source import EMBEDDED_REVISION, embedded, find_source
 from worker.errors import ModelUnavailable
@@ -96,7 +97,8 @@ def test_padding_changes_no_vector(model_home):
     engine = load_engine(settings(model_home, engine="openvino"))
     tokens, forward, width = engine._tokens, engine._forward, engine._width
     bare, exact, padded = (
-        encode_by_windows(TEXTS, tokens, forward, width, engine._group, 0, multiple).vectors for multiple in (1, 16, 64)
+        begin_by_windows(TEXTS, tokens, forward, width, engine._group, 0, multiple)().vectors
+        for multiple in (1, 16, 64)
     )
     assert np.array_equal(padded, exact)
     np.testing.assert_allclose(padded, bare, atol=1e-3 * bare.std())
@@ -107,6 +109,37 @@ def test_a_text_of_many_windows_keeps_all_requests_busy_and_in_order(model_home)
     texts = [f"Sentence {n} is about number {n}. " * (3 * n) for n in range(1, 40)]
     alone = np.concatenate([engine.encode([each]).vectors for each in texts])
     assert np.array_equal(engine.encode(texts).vectors, alone)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx", "torch"])
+def test_texts_begin_while_others_are_computed_and_both_are_read_as_if_alone(model_home, engine):
+    skip_without(engine)
+    loaded = load_engine(settings(model_home, engine=engine))
+    first, second = [TEXTS[1], *TEXTS] * 3, TEXTS[::-1]
+    alone = [loaded.encode(each) for each in (first, second)]
+    rests = [loaded.begin(each) for each in (first, second)]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(lambda rest: rest(), rests))
+    for ours, theirs in zip(together, alone, strict=True):
+        assert np.array_equal(ours.vectors, theirs.vectors) and np.array_equal(ours.tokens, theirs.tokens)
+
+
+def test_a_text_that_fits_into_the_requests_computes_when_it_has_begun(model_home):
+    if not int8_is_fast():
+        pytest.skip("openvino is not chosen on this CPU")
+    engine = load_engine(settings(model_home, engine="openvino"))
+    computed = []
+
+    def counted(batches):
+        for each in engine._forward(batches):
+            computed.append(len(each))
+            yield each
+
+    texts = ["Whales sing."] * 2 * engine._requests
+    rest = begin_by_windows(texts, engine._tokens, counted, engine._width, engine._group)
+    assert len(computed) == 1, "the others compute on"
+    assert np.array_equal(rest().vectors, engine.encode(texts).vectors)
+    assert len(computed) > 1 and sum(computed) == len(texts)
 
 
 def test_twenty_thousand_words_are_read_to_the_last_paragraph(model_home):
