@@ -36,10 +36,10 @@ TEXT = "Schools should allow phones in the breaks, because students need to reac
 class Moody(FakeEngine):
     """Fails on texts with a certain word, as a real engine may on a text that is too much for it."""
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
+    def begin(self, texts: Sequence[str]) -> Rest:
         if any("poison" in text for text in texts):
             raise EngineFailed("the model could not compute")
-        return super().encode(texts)
+        return super().begin(texts)
 
 
 @pytest.fixture
@@ -140,8 +140,9 @@ class Lagging(FakeEngine):
             assert self.goes_on.wait(20)
             if self.error is not None:
                 raise self.error
-            return self.encode(texts)
+            return ending()
 
+        ending = super().begin(texts)
         return rest
 
 
@@ -187,7 +188,7 @@ def test_the_pace_is_that_of_the_computing_not_of_the_handing_in(database, serve
 
 def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
     class Interrupted(FakeEngine):
-        def encode(self, texts):
+        def begin(self, texts):
             raise KeyboardInterrupt
 
     job = submit(database, tenant)
@@ -199,7 +200,7 @@ def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
 
 def test_a_chunk_that_takes_too_long_is_handed_back_and_counts_against_its_jobs(database, servers, tenant):
     class Slow(FakeEngine):
-        def encode(self, texts):
+        def begin(self, texts):
             raise SoftTimeLimitExceeded
 
     job = submit(database, tenant)
@@ -246,9 +247,9 @@ class Counting(FakeEngine):
 
     read = 0
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
+    def begin(self, texts: Sequence[str]) -> Rest:
         self.read += len(texts)
-        return super().encode(texts)
+        return super().begin(texts)
 
 
 def test_the_same_text_under_the_same_rubric_is_answered_from_the_first_result(database, servers, tenant):
