@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from worker.engine import Engine, load_engine
 from worker.engine.cpu import int8_is_fast
-from worker.engine.published import Published, named
+from worker.engine.published import Published
 from worker.engine.windows import WINDOW
 from worker.settings import WorkerSettings
 
@@ -29,13 +29,12 @@ def reading(model: Published, cache: Path) -> WorkerSettings:
 
 def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArray[np.float32]:
     """(n, layers x hidden). A run that is stopped goes on where it was: each chunk is a file of its own."""
-    engine, known = None, named(settings.own_model)
-    window = known.window if known else WINDOW
+    engine = None
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for start in track(range(0, len(texts), CHUNK), description=f"embedding {len(texts)} texts"):
         chunk = list(texts[start : start + CHUNK])
-        name = f"{settings.own_model} {settings.model_revision} {window} {settings.engine} {settings.precision}"
+        name = f"{settings.own_model} {settings.model_revision} {WINDOW} {settings.engine} {settings.precision}"
         key = hashlib.sha256("\0".join([name.replace("/", "-"), *chunk]).encode()).hexdigest()[:24]
         file = cache / f"{key}.npy"
         if not file.exists():

@@ -147,7 +147,7 @@ class Grading:
         # The time of the chunk before it is not this one's.
         spent_s = course.marked - max(course.began, self._marked)
         self._marked = course.marked
-        self.pace.note(course.queue, len(held), spent_s * 1000, marker.parallel)
+        self.pace.note(course.queue, len(held), spent_s * 1000)
         return self._write(marker, held, finished, before, course)
 
     def _write(

@@ -61,11 +61,6 @@ class Marker:
         return self.engine.revision if self.engine else ""
 
     @property
-    def parallel(self) -> int:
-        """Texts that are computed at once, each by itself."""
-        return self.engine.parallel if self.engine else 1
-
-    @property
     def broken(self) -> bool:
         """Whether the engine is missing or has failed on everything lately: it should be loaded again."""
         return self.engine is None or self._failures >= BROKEN_AFTER

@@ -12,13 +12,10 @@ class Pace:
     def __init__(self) -> None:
         self.job_ms: dict[str, float] = {}
 
-    def note(self, queue: str, jobs: int, ms: float, parallel: int = 1) -> None:
-        """A chunk of so many jobs took so long, from claim to commit, on an engine that computes `parallel` texts at once.
-
-        It would have taken as many more as the engine had room for in the same time. Else a slow model that is sent texts one by
-        one is taken for slower than it is, and goes on to be sent them one by one, each on one core.
-        """
-        each = ms / (-(-jobs // parallel) * parallel)
+    def note(self, queue: str, jobs: int, ms: float) -> None:
+        """A chunk of so many jobs took so long to be scored, from its claim on, or from the scores of the chunk before if
+        these came later."""
+        each = ms / jobs
         before = self.job_ms.get(queue, each)
         # A new mapping: the heart reads the old one meanwhile.
         self.job_ms = {**self.job_ms, queue: round(before + NEWEST * (each - before), 4)}

@@ -49,7 +49,6 @@ class Engine(Protocol):
     revision: str  # of the model, and how it reads: windows.as_read
     window: int
     outputs: Outputs
-    parallel: int  # texts of one window that are computed at once; 1 where a call computes all of its texts together
 
     def begin(self, texts: Sequence[str]) -> Rest:
         """Reads every token of every text. Returns as soon as it can take other texts: the last of these may still be

@@ -31,7 +31,7 @@ class FakeEngine:
     """Vectors by a hash of the text, after a set time a text or a call."""
 
     name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
-    outputs, parallel = Outputs(), 1
+    outputs = Outputs()
 
     def __init__(self, ms_a_text: float = 0.0, ms_a_call: float = 0.0, width: int = 1152, faults: bool = False) -> None:
         self.ms_a_text, self.ms_a_call, self.width, self.faults = ms_a_text, ms_a_call, width, faults

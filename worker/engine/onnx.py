@@ -33,13 +33,13 @@ PIECE = 8
 class OnnxEngine:
     """Holds one session."""
 
-    name, device, parallel = "onnx-int8", "cpu", 1
+    name, device = "onnx-int8", "cpu"
 
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
         config = read_config(source.folder)
         self.outputs = refuse_own(config, source.name)
         folder = exported(source, settings.home, ONNX)
-        self._tokens = Tokens(folder / "tokenizer.json", config, source.window)
+        self._tokens = Tokens(folder / "tokenizer.json", config)
         self._width, self.window = width_of(config), self._tokens.window
         self.model, self.revision = source.name, as_read(source.revision, self.window)
         self._session = ort.InferenceSession(str(folder / "model.onnx"), _options(threads), ["CPUExecutionProvider"])

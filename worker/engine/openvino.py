@@ -51,10 +51,10 @@ class OpenVinoEngine:
             raise ModelUnavailable("this CPU multiplies no int8 (VNNI or AMX), where openvino-int8 is slow and inexact")
         core = quiet.openvino().Core()  # before minutes are spent on files that nothing could read
         folder = exported(source, settings.home, OPENVINO)
-        self._tokens = Tokens(folder / "tokenizer.json", config, source.window)
+        self._tokens = Tokens(folder / "tokenizer.json", config)
         self._width, self.window = width_of(config), self._tokens.window
         self.model, self.revision = source.name, as_read(source.revision, self.window)
-        self.parallel = streams = min(threads, STREAMS)
+        streams = min(threads, STREAMS)
         # While all streams compute, the next windows wait inside: enough of them for the next texts to be fetched meanwhile.
         self._requests = AHEAD * streams
         self._group = partial(spread, lanes=streams, most=max(1, AT_ONCE // self.window))

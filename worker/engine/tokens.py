@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from worker.engine.outputs import outputs_of
-from worker.engine.windows import overlap_of
+from worker.engine.windows import WINDOW, overlap_of
 from worker.errors import ModelUnavailable
 
 # What a Pooled (torch.py) reads, in this order and by these names.
@@ -24,7 +24,7 @@ RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2
 class Tokens:
     """A model's tokenizer. `window` counts special tokens, at most `most`; `room` is what is left for a text's own."""
 
-    def __init__(self, file: Path, config: dict[str, Any], most: int) -> None:
+    def __init__(self, file: Path, config: dict[str, Any], most: int = WINDOW) -> None:
         self._tokenizer = Tokenizer.from_file(str(file))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

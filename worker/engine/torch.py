@@ -99,8 +99,6 @@ def example() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
 class TorchEngine:
     """Holds the model on its device."""
 
-    parallel = 1
-
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
         torch.set_num_threads(threads)
         cuda = settings.device == "cuda"
@@ -118,7 +116,7 @@ class TorchEngine:
         self._width = width_of(config) + len(self.outputs)
         with TemporaryDirectory() as made:
             save_tokenizer(source.folder, Path(made))
-            self._tokens = Tokens(Path(made) / "tokenizer.json", config, source.window)
+            self._tokens = Tokens(Path(made) / "tokenizer.json", config)
         self.window = self._tokens.window
         self.revision = as_read(source.revision, self.window)
         model: Any = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))

@@ -15,14 +15,6 @@ def test_the_first_chunk_sets_the_pace_and_later_ones_move_it():
     assert pace.job_ms["bulk"] == pytest.approx(25 + NEWEST * 10)
 
 
-def test_room_that_a_chunk_leaves_in_an_engine_is_counted():
-    pace = Pace()
-    pace.note("one", 1, 300.0, parallel=2)
-    pace.note("five", 5, 900.0, parallel=2)
-    pace.note("full", 6, 900.0, parallel=2)
-    assert pace.job_ms == {"one": 150.0, "five": 150.0, "full": 150.0}
-
-
 def test_each_queue_has_its_own_pace():
     pace = Pace()
     pace.note("bulk", 4, 100.0)
