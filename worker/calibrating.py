@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -22,9 +22,6 @@ from worker.features.surface import surface
 from worker.marking import Marker
 from worker.reading import as_kept
 from worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

@@ -71,14 +71,12 @@ class Reader:
 
     def _of_prompts(self, prompts: Sequence[str | None]) -> dict[str, NDArray[np.float32]]:
         """Vectors of the assignment prompts. A class shares its prompt: they are remembered."""
-        wanted = {p for p in prompts if p}
-        new = sorted(wanted - self._prompts.keys())
-        if new:
-            if len(self._prompts) + len(new) > PROMPTS_KEPT:
-                self._prompts.clear()
-                new = sorted(wanted)
-            self._prompts.update(zip(new, self.encode(new).vectors, strict=True))
-        return {p: self._prompts[p] for p in wanted}
+        wanted, kept = {p for p in prompts if p}, self._prompts
+        new = sorted(wanted - kept.keys())
+        made = dict(zip(new, self.encode(new).vectors, strict=True)) if new else {}
+        if made:  # another mapping: the other thread may look into this one
+            self._prompts = made if len(kept) + len(made) > PROMPTS_KEPT else {**kept, **made}
+        return {p: made[p] if p in made else kept[p] for p in wanted}
 
 
 def _rounded(made: Encoded) -> Encoded:

@@ -41,7 +41,7 @@ Rest = Callable[[], Encoded]
 
 
 class Engine(Protocol):
-    """A loaded encoder on a device. Its texts are handed in by one thread at a time."""
+    """A loaded encoder on a device. Safe for threads: while one waits for the rest of its texts, another begins with others."""
 
     name: str
     device: str
