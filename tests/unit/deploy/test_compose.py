@@ -136,7 +136,7 @@ def test_random_passwords_are_made_once_and_only_their_owner_reads_them(tmp_path
 
 @pytest.mark.parametrize("profile", ["", "gpu", "monitoring"])
 def test_compose_itself_can_read_it(profile):
-    program = next((c for c in (["docker-compose"], ["docker", "compose"]) if shutil.which(c[0])), None)
+    program = next((each for each in (["docker-compose"], ["docker", "compose"]) if is_here(each)), None)
     if program is None:
         pytest.skip("no Docker Compose here")
     secrets = dict.fromkeys(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "docker-compose.yml").read_text()), "x" * 16)
@@ -145,6 +145,11 @@ def test_compose_itself_can_read_it(profile):
         [*program, "-f", str(ROOT / "docker-compose.yml"), *profiles, "config", "-q"],
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", **secrets}, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    if "is not a docker command" in done.stderr:
-        pytest.skip("no Docker Compose here")
     assert done.returncode == 0, done.stderr
+
+
+def is_here(program: list[str]) -> bool:
+    """A `docker` may come without its plugin, and what it says then differs by version."""
+    if shutil.which(program[0]) is None:
+        return False
+    return subprocess.run([*program, "version"], capture_output=True, timeout=60, check=False).returncode == 0
