@@ -11,7 +11,6 @@ import numpy as np
 from db.calibration import Calibration
 from db.calibrations import Lesson, Made
 from db.rubric import Rubric
-from worker.errors import ModelUnavailable
 from worker.features.surface import surface
 from worker.head.agreement import agreement_of, coverage_of, mean_kappa
 from worker.head.taught import packed
@@ -28,8 +27,7 @@ def fitted(
     active: Calibration | None,
 ) -> Made:  # fmt: skip
     """The head that these lessons teach, with its card and report. `active` is the calibration in use, if there is one."""
-    if marker.standing is None:
-        raise ModelUnavailable(marker.why)
+    assert marker.standing is not None  # noqa: S101 - Calibrating has seen to it
     rows = np.stack([np.frombuffer(vectors[each.submission_id], "<f2") for each in lessons]).astype(np.float64)
     counted = surface([each.text for each in lessons]).astype(np.float32).astype(np.float64)
     scores = _scores(lessons, rubric)

@@ -83,11 +83,13 @@ class Marker:
         if self.engine is not None and self.head is None:
             failed = [self._failed(job, ModelUnavailable(self.why)) for job in new]
             return lambda: failed
-        begun = self._begun(new) if new else list
+        if not new:
+            return lambda: known
+        ended = partial(self._ended, new, self._begun(new))
         if any(job.explain for job in new):  # which takes the engine for long, and so counts to this chunk's time
-            done = self._ended(new, begun)
+            done = ended()
             return lambda: known + done
-        return lambda: known + self._ended(new, begun)
+        return lambda: known + ended()
 
     def _again(self, job: Claimed, size: int) -> Finished:
         """The result of the same text by the same head, once more."""
@@ -110,8 +112,7 @@ class Marker:
                 log.warning("a chunk of %d failed (%s); marking one by one", len(held), type(error).__name__)
                 return [done for job in held for done in self._ended([job], self._begun([job]))]
             return [self._alone(held[0], error)]
-        if held:
-            self._failures = 0
+        self._failures = 0
         return done
 
     def _alone(self, job: Claimed, error: Exception) -> Finished:

@@ -57,7 +57,7 @@ class Engine(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Begins, and waits for the rest."""
-        ...
+        return self.begin(texts)()
 
 
 # Ids, attention mask and pool mask, each (b, length).

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.engine.base import Encoded, Rest
+from worker.engine.base import Encoded, Engine, Rest
 from worker.engine.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ STUCK_S = 600.0
 TAIL_S = 0.02
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Vectors by a hash of the text, after a set time a text or a call."""
 
     name, device, model, revision, window = "fake", "cpu", "fake", "0", 512
@@ -39,12 +39,9 @@ class FakeEngine:
         # Sums of four of these, chosen by a hash: to draw each vector anew would take longer than to write it.
         self._drawn = np.random.default_rng(0).normal(0, 0.025, (4, 256, width)).astype(np.float32)
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """The same text always has the same vector; two texts hardly ever share one."""
-        return self.begin(texts)()
-
     def begin(self, texts: Sequence[str]) -> Rest:
-        """Takes other texts a little before it is done with these, and computes one call after another."""
+        """The same text always has the same vector; two texts hardly ever share one. It takes other texts a little before
+        it is done with these, and computes one call after another."""
         began = time.perf_counter()
         if self.faults:
             _fail(" ".join(texts))

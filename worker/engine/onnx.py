@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime as ort
 
-from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
+from worker.engine.base import Engine, Inputs, Rest, begin_by_windows
 from worker.engine.export import ONNX, exported
 from worker.engine.outputs import refuse_own
 from worker.engine.source import Source
@@ -30,7 +30,7 @@ ONE_BY_ONE = partial(batches, budget=1)
 PIECE = 8
 
 
-class OnnxEngine:
+class OnnxEngine(Engine):
     """Holds one session."""
 
     name, device = "onnx-int8", "cpu"
@@ -43,10 +43,6 @@ class OnnxEngine:
         self._width, self.window = width_of(config), self._tokens.window
         self.model, self.revision = source.name, as_read(source.revision, self.window)
         self._session = ort.InferenceSession(str(folder / "model.onnx"), _options(threads), ["CPUExecutionProvider"])
-
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """See Engine.encode."""
-        return self.begin(texts)()
 
     def begin(self, texts: Sequence[str]) -> Rest:
         """See Engine.begin."""

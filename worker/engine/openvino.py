@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worker.engine import quiet
-from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
+from worker.engine.base import Engine, Inputs, Rest, begin_by_windows
 from worker.engine.cpu import int8_is_fast
 from worker.engine.export import OPENVINO, exported
 from worker.engine.outputs import refuse_own
@@ -39,7 +39,7 @@ STREAMS = 4
 AHEAD = 3
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(Engine):
     """As many groups of windows are computed at once as there are threads, up to STREAMS."""
 
     name, device = "openvino-int8", "cpu"
@@ -61,24 +61,20 @@ class OpenVinoEngine:
         self._multiple = max(MULTIPLE, self.window // LENGTHS)
         self._compiled = core.compile_model(str(folder / "model.xml"), "CPU", _options(threads, streams))
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """See Engine.encode."""
-        return self.begin(texts)()
-
     def begin(self, texts: Sequence[str]) -> Rest:
         """See Engine.begin."""
         return begin_by_windows(texts, self._tokens, self._forward, self._width, self._group, PIECE, self._multiple)
 
     def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         # Requests of its own, 0.02 ms each: those of other texts may still run. Whichever is forgotten is waited for.
-        free = [self._compiled.create_infer_request() for _ in range(self._requests)]
         running: deque[Any] = deque()
         try:
             for inputs in batches:
-                if not free:
-                    yield _result(running[0])
-                    free.append(running.popleft())
-                request = free.pop()
+                if len(running) < self._requests:
+                    request = self._compiled.create_infer_request()
+                else:
+                    request = running.popleft()
+                    yield _result(request)
                 request.start_async(dict(zip(INPUTS, inputs, strict=True)))
                 running.append(request)
             while running:

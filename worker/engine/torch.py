@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from worker.engine.base import Encoded, Inputs, Rest, begin_by_windows
+from worker.engine.base import Engine, Inputs, Rest, begin_by_windows
 from worker.engine.cpu import bf16_is_fast
 from worker.engine.outputs import Outputs, outputs_of
 from worker.engine.source import Source
@@ -96,7 +96,7 @@ def example() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
     return (ids, torch.ones_like(ids), torch.ones(2, 16)), dict.fromkeys(INPUTS, sizes)
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """Holds the model on its device."""
 
     def __init__(self, source: Source, settings: WorkerSettings, threads: int) -> None:
@@ -124,10 +124,6 @@ class TorchEngine:
             # Causal classifiers read at the last token that is no padding, and must know it by its id.
             model.config.pad_token_id = self._tokens.pad
         self._pooled = Pooled(model, layers_of(config), self.outputs).to(self.device).eval()
-
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """See Engine.encode."""
-        return self.begin(texts)()
 
     def begin(self, texts: Sequence[str]) -> Rest:
         """See Engine.begin."""

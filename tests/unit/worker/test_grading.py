@@ -186,6 +186,19 @@ def test_the_pace_is_that_of_the_computing_not_of_the_handing_in(database, serve
     assert work.pace.job_ms["q.any.bulk"] >= 300
 
 
+def test_the_time_of_the_chunk_before_does_not_count_to_a_chunk_that_waits_for_it(database, servers, tenant):
+    first, second = submit(database, tenant), submit(database, tenant, f"{TEXT} second")
+    engine = Lagging()
+    work = grading(database, servers, engine)
+    work.chunk([first], "q.any.bulk")
+    began = time.perf_counter()
+    threading.Timer(0.3, engine.goes_on.set).start()
+    assert work.chunk([second], "q.any.interactive").result(20) == 1
+    whole_ms = (time.perf_counter() - began) * 1000
+    assert work.pace.job_ms["q.any.bulk"] >= 300
+    assert work.pace.job_ms["q.any.interactive"] <= whole_ms - 300
+
+
 def test_a_chunk_that_is_interrupted_is_handed_back(database, servers, tenant):
     class Interrupted(FakeEngine):
         def begin(self, texts):

@@ -125,8 +125,7 @@ def test_texts_begin_while_others_are_computed_and_both_are_read_as_if_alone(mod
 
 
 def test_a_text_that_fits_into_the_requests_computes_when_it_has_begun(model_home):
-    if not int8_is_fast():
-        pytest.skip("openvino is not chosen on this CPU")
+    skip_without("openvino")
     engine = load_engine(settings(model_home, engine="openvino"))
     computed = []
 
