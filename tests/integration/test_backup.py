@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,10 +17,12 @@ import pytest
 from gradeline.stack import backup, leftovers, postgres
 from gradeline.stack.home import Home, free_port
 from tests.integration.conftest import Stack
+from tests.waiting import until as until_within
 
 FAKE = {**os.environ, "GRADELINE_ENGINE": "fake"}
 pytestmark = pytest.mark.stack
 COMMAND = [sys.executable, "-c", "from gradeline.cli import main; main()"]
+until = partial(until_within, seconds=60)
 
 
 def up(stack: Stack) -> None:
@@ -199,10 +202,3 @@ def waits_for_lock(home: Home, port: int) -> bool:
             "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE%ACCESS SHARE%'"
         )
         return connection.execute(waiting).fetchone() is not None
-
-
-def until(true, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

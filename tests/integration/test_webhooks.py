@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+from functools import partial
 
 import psutil
 
@@ -13,6 +13,7 @@ from gradeline.stack.home import Home, free_port
 from gradeline.stack.launch import processes
 from tests.integration.conftest import Stack
 from tests.unit.api.conftest import listening
+from tests.waiting import until as until_within
 
 SETTINGS = {
     "GRADELINE_ENGINE": "fake",
@@ -20,13 +21,7 @@ SETTINGS = {
     "GRADELINE_WEBHOOK_TIMEOUT_S": "3",
     "GRADELINE_WEBHOOK_RETRIES_S": "0.5,0.5,0.5,0.5",
 }
-
-
-def until(true):
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+until = partial(until_within, seconds=120)
 
 
 def test_graded_jobs_are_told_also_when_the_sender_is_killed_in_the_middle(tmp_path_factory):

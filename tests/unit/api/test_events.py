@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -17,8 +18,10 @@ from gradeline.client import Client
 from gradeline.errors import ApiProblem
 from tests.unit.api.conftest import end_jobs
 from tests.unit.db.test_jobs import RESULT
+from tests.waiting import until as until_within
 
 WAIT_S = 120
+until = partial(until_within, seconds=WAIT_S)
 
 
 def events_of(response: httpx.Response) -> Iterator[tuple[str, dict]]:
@@ -234,10 +237,3 @@ def test_a_server_that_cannot_hand_over_ends_the_stream_after_its_first_event(ap
 def status(http: httpx.Client, path: str) -> int:
     with http.stream("GET", path) as response:
         return response.status_code
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -19,9 +18,11 @@ from api.delivering import patience
 from db import jobs
 from tests.unit.api.conftest import end_jobs, listening
 from tests.unit.db.test_jobs import RESULT
+from tests.waiting import until as until_within
 
 WAIT_S = 120
 AT_ONCE = ",".join(["0.05"] * 9)
+until = partial(until_within, seconds=WAIT_S)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +80,6 @@ def claimed(database, job: str) -> list[jobs.Claimed]:
 
     until(claim)
     return held
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_an_end_is_told_with_ids_and_a_signature_that_the_library_verifies(api, database, hooks, endpoint):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,6 +21,7 @@ from db.job import Attempt, Job
 from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
 from tests.tenants import new_tenant
+from tests.waiting import until
 from worker.engine.base import Encoded, Rest
 from worker.engine.fake import STARVED, FakeEngine
 from worker.engine.source import EMBEDDED_REVISION
@@ -121,13 +122,6 @@ def test_a_rubric_that_nobody_measures_fails_alone(database, servers, tenant):
     assert "Humour" in found(database, tenant, jobs_[0]).job.error["detail"]
 
 
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 class Lagging(FakeEngine):
     """Has taken all texts, and computes the last of them until it is let go; or fails then."""
 
@@ -154,7 +148,7 @@ def test_the_next_chunk_is_claimed_and_begins_while_the_engine_computes_the_last
     assert not kept.done() and [job.id for job in work.holding.jobs] == [first]
     with ThreadPoolExecutor(1) as thread:
         then = thread.submit(work.chunk, [second])
-        until(lambda: [job.id for job in work.holding.jobs] == [first, second])
+        until(lambda: [job.id for job in work.holding.jobs] == [first, second], seconds=20)
         assert not then.done(), "a third must not be claimed"
         assert found(database, tenant, second).job.state == "running"
         engine.goes_on.set()
