@@ -74,10 +74,13 @@ class Grading:
         """Grades those of the jobs that still wait; how many results were kept is known when they are written.
 
         Returns when the engine has been handed the last of the texts: while it computes that, and the chunk is scored and
-        written, the next one is claimed and begins; never a third. A message that is delivered again finds nothing to
-        claim and ends. Whatever happens, the jobs are not lost: when nobody renews their leases any more, the sweep takes
-        them back. `sent` is the span of whoever sent it.
+        written, the next one is claimed and begins; never a third. Jobs that were lost before share this process with no
+        others: one of them may end it, and each is to be lost only by what is in its own chunk. A message that is
+        delivered again finds nothing to claim and ends. Whatever happens, the jobs are not lost: when nobody renews their
+        leases any more, the sweep takes them back. `sent` is the span of whoever sent it.
         """
+        if losses:
+            self._await_turn()
         began = time.perf_counter()
         marker = self.marker  # the mender may put another one in its place meanwhile
         with self.database.statement() as session:
@@ -101,6 +104,8 @@ class Grading:
                 self._hand_back(part, error)
                 self.holding.drop(part)
             raise
+        if losses:
+            self._await_turn()
         return kept
 
     def _part(self, marker: Marker, held: Sequence[Claimed], before: Future[int], course: Course) -> Future[int]:

@@ -157,6 +157,23 @@ def test_the_next_chunk_is_claimed_and_begins_while_the_engine_computes_the_last
     assert {found(database, tenant, job).job.state for job in (first, second)} == {"succeeded"}
 
 
+def test_jobs_that_were_lost_before_share_the_process_with_no_others(database, servers, tenant):
+    first, lost, last = (submit(database, tenant, f"{TEXT} {n}") for n in range(3))
+    with database.session() as session:
+        session.execute(update(Job).where(Job.id == lost).values(losses=2))
+    engine = Lagging()
+    work = grading(database, servers, engine)
+    kept = work.chunk([first])
+    with ThreadPoolExecutor(1) as thread:
+        then = thread.submit(work.chunk, [lost], losses=2)
+        time.sleep(0.5)
+        assert found(database, tenant, lost).job.state == "queued", "it would take the first with it"
+        engine.goes_on.set()
+        assert kept.result(20) == 1
+        assert then.result(20).done() and then.result().result() == 1, "the next would take it with it"
+    assert work.chunk([last]).result(20) == 1
+
+
 @pytest.mark.parametrize(("error", "state"), [(EngineFailed("no"), "succeeded"), (KeyError("text"), "queued")])
 def test_texts_that_fail_at_the_end_are_read_one_by_one_or_handed_back(database, servers, tenant, error, state):
     ids = [submit(database, tenant, f"{TEXT} {n}") for n in range(2)]
