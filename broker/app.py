@@ -6,9 +6,9 @@ from typing import Any
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
 
 from broker.address import broker_of, transport_of
+from broker.messages import PREFIX
 from broker.patient import Amqp
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
@@ -26,8 +26,7 @@ def transport_options(settings: BrokerSettings) -> dict[str, Any]:
         "unacked_restore_throttle": 1,
         # Lists are read in the order in which the worker names its queues: interactive first.
         "queue_order_strategy": "priority",
-        # Two stacks may share one Redis.
-        "global_keyprefix": "gradeline:",
+        "global_keyprefix": PREFIX,
         # A Redis that hangs, or a link that was cut, must not hang a request or a worker.
         **transport_of(settings),
     }
@@ -74,16 +73,6 @@ def make_app(settings: BrokerSettings) -> Celery:
         broker_transport_options=transport_options(settings),
     )  # fmt: skip
     return app
-
-
-def count_messages(app: Celery, queue: str) -> int:
-    """How many messages wait in a queue of the broker. OperationalError when it is away."""
-    with app.pool.acquire(block=True, timeout=5) as connection:
-        try:
-            # Not `passive`: kombu would look for the key without its prefix, and find none.
-            return int(queue_of(queue)(connection.default_channel).queue_declare().message_count)
-        except connection.connection_errors as error:
-            raise OperationalError(str(error)) from error
 
 
 def listen(app: Celery, settings: BrokerSettings, device: str) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from broker.app import CALIBRATE, GRADE, count_messages
+from broker.app import CALIBRATE, GRADE
 from broker.chunks import Chunk, chunk_size, cut, time_limits
+from broker.messages import Messages
 from broker.settings import BrokerSettings
 from broker.traces import NO_TRACES, Traces
 from db import calibrations, window
@@ -39,6 +40,7 @@ class Dispatch:
 
     def __init__(self, database: Database, app: Celery, settings: BrokerSettings, traces: Traces = NO_TRACES) -> None:
         self.database, self.app, self.settings, self.traces = database, app, settings, traces
+        self.messages = Messages(settings)
         self._live: dict[str, Live] = {}
         self._live_at = 0.0
 
@@ -80,6 +82,10 @@ class Dispatch:
     def _fill(self, queue: str) -> int:
         live = self._lives().get(queue, NOBODY)
         size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
+        # While more than one message a child waits there, whoever takes the next one asks again: a window that is filled
+        # message by message costs a statement for each, and of jobs that come one by one each would be a message.
+        if self.messages(queue) > children:
+            return 0
         with self.database.session() as session:
             room = window.room(session, queue, size * self.settings.window_chunks * children)
             # Whole chunks, the nearest number of them: the size changes with the pace, and what is left over between two sizes
@@ -121,7 +127,7 @@ class Dispatch:
             lost = window.forget_lost(session, settings.redispatch_s)
             stale = window.stale_queues(session, settings.unclaimed_s)
         for queue in stale:
-            if not count_messages(self.app, queue):
+            if not self.messages(queue):
                 with self.database.session() as session:
                     lost += window.forget_lost(session, settings.unclaimed_s, queue)
         return lost

@@ -29,7 +29,7 @@ class Database:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        self._engine: Engine | None = None
+        self._engines: tuple[Engine, Engine] | None = None
         self._pid = 0
 
     @property
@@ -39,9 +39,17 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        if self._engine is None or self._pid != os.getpid():
-            self._engine, self._pid = self._open(), os.getpid()
-        return self._engine
+        return self._opened()[0]
+
+    def _opened(self) -> tuple[Engine, Engine]:
+        """An engine, and one with the same pool whose statements are transactions of their own.
+
+        The second is made once, too: each new one would look up all its listeners again.
+        """
+        if self._engines is None or self._pid != os.getpid():
+            engine = self._open()
+            self._engines, self._pid = (engine, engine.execution_options(isolation_level="AUTOCOMMIT")), os.getpid()
+        return self._engines
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -65,6 +73,8 @@ class Database:
             make_url(self.settings.database_url).set(drivername="postgresql+psycopg"),
             pool_size=self.settings.database_pool,
             max_overflow=0,
+            # The connection that was used last knows the statements, and its process in the server is still warm.
+            pool_use_lifo=True,
             hide_parameters=True,  # an error says which statement failed, not on whose text
             pool_timeout=self.settings.database_connect_s,
             connect_args=self.arguments,
@@ -86,7 +96,7 @@ class Database:
 
         What is done with a second one is not undone when it fails.
         """
-        return self._session(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
+        return self._session(self._opened()[1])
 
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Session]:
@@ -112,9 +122,9 @@ class Database:
 
     def close(self) -> None:
         """Closes the pool; the next use opens another."""
-        if self._engine is not None and self._pid == os.getpid():
-            self._engine.dispose()
-        self._engine = None
+        if self._engines is not None and self._pid == os.getpid():
+            self._engines[0].dispose()
+        self._engines = None
 
 
 def silence(seconds: int) -> dict[str, int]:
@@ -142,8 +152,9 @@ def _is_asked(connection: Any, record: Any, _: Any) -> None:
     if time.monotonic() - record.info.get("since", time.monotonic()) < RESTED_S:
         return
     try:
+        connection.autocommit = True  # one round trip; and psycopg forgets what was prepared where it rolls back
         connection.execute("SELECT 1")
-        connection.rollback()
+        connection.autocommit = False
     except psycopg.Error as error:
         raise DisconnectionError from error  # the pool opens another one
 

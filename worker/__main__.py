@@ -18,14 +18,16 @@ from celery import Celery, signals
 from celery.worker import state
 
 from broker import check
-from broker.app import CALIBRATE, GRADE, count_messages, listen, make_app
+from broker.app import CALIBRATE, GRADE, listen, make_app
 from broker.logs import configure, discreetly
+from broker.messages import Messages
 from broker.process import die_with_parent, give_way
 from broker.pulse import Pulse
 from broker.queues import consumed_by
 from db.logs import about
 from db.session import Database
 from worker.child import CHILD, Child
+from worker.events import Gathering
 from worker.losses import Losses
 from worker.metrics import serve
 from worker.settings import WorkerSettings
@@ -43,11 +45,13 @@ class Process:
         self.losses = Losses(Database(settings), settings, name)
         self.watchdog = Watchdog(
             consumed_by(settings.own_model, settings.lane_device), settings.deaf_s,
-            lambda queue: count_messages(self.app, queue), lambda: bool(state.reserved_requests),
+            Messages(settings), lambda: bool(state.reserved_requests),
         )  # fmt: skip
         self.pulse = Pulse(settings.heartbeat_file, settings.live_s)
         self.of_child = Pulse(settings.heartbeat_file, settings.live_s, CHILD)
-        self.app.conf.worker_max_memory_per_child = settings.child_memory_mb * 1024 or None
+        self.app.conf.update(
+            worker_max_memory_per_child=settings.child_memory_mb * 1024 or None, worker_consumer=Gathering
+        )
         listen(self.app, settings, settings.lane_device)
         register(self.app, self)
         signals.worker_process_init.connect(self.begin, weak=False)

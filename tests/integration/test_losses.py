@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -47,6 +50,49 @@ def test_a_worker_that_is_told_to_stop_hands_a_long_chunk_back_at_once_and_witho
     line.worker(model, "next")
     line.await_states(ids, "succeeded")
     assert {(job.attempt, job.losses) for job in line.jobs(ids).values()} == {(2, 0)}
+
+
+@contextmanager
+def events(line):
+    """What is told of tasks: a call returns all of it until now."""
+    with line.broker() as client, client.pubsub() as heard:
+        heard.psubscribe("*celeryev/task*")
+        assert heard.get_message(timeout=10)["type"] == "psubscribe"
+        told: list[bytes] = []
+
+        def so_far() -> bytes:
+            while (message := heard.get_message(timeout=0.5)) is not None:
+                told.append(base64.b64decode(json.loads(message["data"])["body"]))
+            return b"".join(told)
+
+        yield so_far
+
+
+def grade_one(line, model):
+    ids = line.submit(model, ["A text whose end is told."])
+    line.dispatch(model)
+    line.await_states(ids, "succeeded")
+
+
+def test_a_worker_that_stops_tells_flower_of_its_last_chunk(line, model):
+    worker = line.worker(model, fake_chunk_ms=0)
+    with events(line) as told:
+        grade_one(line, model)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.process.wait(60)
+        said = told()
+    for event in (b"task-received", b"task-started", b"task-succeeded"):
+        assert said.count(event) == 1, said
+
+
+def test_flower_is_told_again_after_the_broker_was_lost(line, model):
+    line.worker(model, fake_chunk_ms=0)
+    grade_one(line, model)
+    line.kill("valkey")  # with events that were to be sent
+    line.start("valkey")
+    with events(line) as told:
+        grade_one(line, model)
+        await_true("its end is told", lambda: b"task-succeeded" in told())
 
 
 def test_a_chunk_that_cannot_be_interrupted_is_given_back_when_the_grace_ends(line, model):

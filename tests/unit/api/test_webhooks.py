@@ -168,8 +168,9 @@ def test_during_a_rotation_both_secrets_verify_and_then_only_the_new_one(api, da
 
 def test_cancelling_retrying_and_a_worker_that_is_lost_are_told_too(api, database, hooks, endpoint):
     job = submit(api, endpoint.url)
-    api("POST", f"/v1/jobs/{job}/cancel")
-    api("POST", f"/v1/jobs/{job}/retry")
+    for move, state in (("cancel", "cancelled"), ("retry", "queued")):
+        answer = api("POST", f"/v1/jobs/{job}/{move}")
+        assert answer.get_json().get("state") == state, answer.get_data(as_text=True)
     held = claimed(database, job)
     with database.session() as session:
         jobs.hand_back(session, held, {"code": "worker_lost"}, max_attempts=1, backoff_s=0)

@@ -128,6 +128,20 @@ def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, s
     assert dispatch([queue]) == 0
 
 
+def test_jobs_that_come_one_by_one_wait_for_each_other_while_messages_enough_wait(database, celery, settings, queue):
+    for name in "ab":
+        live(database, queue, f"{name} {queue}", 30.0)
+    dispatch, sent = Dispatch(database, celery, settings), []
+    for _ in range(8):
+        submit(database, queue, 1)
+        sent.append(dispatch([queue]))
+    # Two children: a third message waits so that neither comes to an empty queue, and then jobs are left to gather.
+    assert sent == [1, 1, 1, 0, 0, 0, 0, 0]
+    assert [len(chunk) for chunk in messages(celery, queue)] == [1, 1, 1]
+    assert dispatch([queue]) == 5
+    assert [len(chunk) for chunk in messages(celery, queue)] == [3, 2]
+
+
 def test_while_the_broker_is_away_jobs_wait_in_the_database(database, celery, settings, queue):
     ids = submit(database, queue, 3)
     away = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}/0"})

@@ -1,9 +1,17 @@
-"""Whoever has a session can write any row, whatever else was imported."""
+"""Whoever has a session can write any row, whatever else was imported; connections that have rested are as good as others."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from db import session as sessions
+from db.session import Database
+from db.settings import DatabaseSettings
 
 CODE = """
 from db.session import Database
@@ -16,3 +24,34 @@ assert inspect(Batch)._sorted_tables
 def test_a_session_knows_the_tables_that_a_row_points_to():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def rested(servers, monkeypatch):
+    """A database of one connection, which counts as rested before each use."""
+    monkeypatch.setattr(sessions, "RESTED_S", 0.0)
+    opened = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
+    yield opened
+    opened.close()
+
+
+def asked(database: Database, statement: str) -> object:
+    with database.statement() as session:
+        return session.scalar(text(statement))
+
+
+def test_a_connection_that_has_rested_still_knows_its_statements(rested):
+    """Planning a claim takes as long as doing it, and a worker's connections rest between any two chunks."""
+    for _ in range(10):
+        asked(rested, "SELECT 12345")
+        with rested.session() as session:
+            session.execute(text("SELECT 54321"))
+    known = asked(rested, "SELECT string_agg(statement, ';') FROM pg_prepared_statements")
+    assert "12345" in known and "54321" in known
+
+
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(rested):
+    cut = asked(rested, "SELECT pg_backend_pid()")
+    with psycopg.connect(rested.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", (cut,))
+    assert asked(rested, "SELECT pg_backend_pid()") not in (None, cut)
