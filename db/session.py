@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import select
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -19,9 +19,6 @@ import db.tables  # noqa: F401 - a row is flushed in order of its foreign keys, 
 from db.advice import advise
 from db.errors import DatabaseAway
 from db.settings import DatabaseSettings
-
-# A connection that nobody used for so long is asked before its next use whether it still lives.
-RESTED_S = 0.5
 
 
 class Database:
@@ -79,8 +76,7 @@ class Database:
             pool_timeout=self.settings.database_connect_s,
             connect_args=self.arguments,
         )
-        event.listen(engine, "checkin", _rests)
-        event.listen(engine, "checkout", _is_asked)
+        event.listen(engine, "checkout", _is_looked_at)
         return engine
 
     def listener(self) -> psycopg.Connection[Any]:
@@ -139,24 +135,27 @@ def silence(seconds: int) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _rests(_: Any, record: Any) -> None:
-    record.info["since"] = time.monotonic()
+def _is_looked_at(connection: Any, _: Any, __: Any) -> None:
+    """A connection whose server has said something, or gone, while it rested is asked whether it lives: a server that
+    restarted costs a round trip, not an error.
 
-
-def _is_asked(connection: Any, record: Any, _: Any) -> None:
-    """A connection that has rested is asked whether it lives: a server that restarted costs a round trip, not an error.
-
-    SQLAlchemy's own pre-ping asks at every use, which costs a busy process more than some of its statements. One that was
-    used a moment ago and fails all the same is thrown away with all others, so the next use opens a new one.
+    One that is silent lives, for keepalives tell of one that was cut. SQLAlchemy's own pre-ping asks at every use, which costs
+    more than some statements do; and it rolls back, at which psycopg forgets what was prepared.
     """
-    if time.monotonic() - record.info.get("since", time.monotonic()) < RESTED_S:
-        return
     try:
-        connection.autocommit = True  # one round trip; and psycopg forgets what was prepared where it rolls back
-        connection.execute("SELECT 1")
-        connection.autocommit = False
+        if not _silent(connection.fileno()):
+            connection.autocommit = True
+            connection.execute("SELECT 1")
+            connection.autocommit = False
     except psycopg.Error as error:
         raise DisconnectionError from error  # the pool opens another one
+
+
+def _silent(socket: int) -> bool:
+    """Whether there is nothing to read, not even an end."""
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return not poll.poll(0)
 
 
 def is_away(error: DBAPIError) -> bool:

@@ -27,9 +27,9 @@ def test_a_session_knows_the_tables_that_a_row_points_to():
 
 
 @pytest.fixture
-def rested(servers, monkeypatch):
-    """A database of one connection, which counts as rested before each use."""
-    monkeypatch.setattr(sessions, "RESTED_S", 0.0)
+def asking(servers, monkeypatch):
+    """A database of one connection, which is asked before each use whether it lives."""
+    monkeypatch.setattr(sessions, "_silent", lambda _: False)
     opened = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
     yield opened
     opened.close()
@@ -40,18 +40,20 @@ def asked(database: Database, statement: str) -> object:
         return session.scalar(text(statement))
 
 
-def test_a_connection_that_has_rested_still_knows_its_statements(rested):
-    """Planning a claim takes as long as doing it, and a worker's connections rest between any two chunks."""
+def test_a_connection_that_is_asked_whether_it_lives_still_knows_its_statements(asking):
+    """Planning a claim takes as long as doing it."""
     for _ in range(10):
-        asked(rested, "SELECT 12345")
-        with rested.session() as session:
+        asked(asking, "SELECT 12345")
+        with asking.session() as session:
             session.execute(text("SELECT 54321"))
-    known = asked(rested, "SELECT string_agg(statement, ';') FROM pg_prepared_statements")
+    known = asked(asking, "SELECT string_agg(statement, ';') FROM pg_prepared_statements")
     assert "12345" in known and "54321" in known
 
 
-def test_a_connection_that_was_cut_while_it_rested_is_replaced(rested):
-    cut = asked(rested, "SELECT pg_backend_pid()")
-    with psycopg.connect(rested.url, autocommit=True) as other:
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(servers):
+    database = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
+    cut = asked(database, "SELECT pg_backend_pid()")
+    with psycopg.connect(database.url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (cut,))
-    assert asked(rested, "SELECT pg_backend_pid()") not in (None, cut)
+    assert asked(database, "SELECT pg_backend_pid()") not in (None, cut)
+    database.close()
