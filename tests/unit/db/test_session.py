@@ -57,3 +57,24 @@ def test_a_connection_that_was_cut_while_it_rested_is_replaced(servers):
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (cut,))
     assert asked(database, "SELECT pg_backend_pid()") not in (None, cut)
     database.close()
+
+
+def test_a_plan_for_a_few_rows_is_not_kept_for_many(servers):
+    """Nobody has looked at the table since it grew: that is so for a minute after a first large batch."""
+    database = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
+    counted = text("SELECT count(*) FROM growing WHERE id = ANY(:ids)")
+    scans = text("SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relid = 'growing'::regclass")
+    with database.statement() as session:
+        session.execute(text("CREATE TEMP TABLE growing AS SELECT n AS id FROM generate_series(1, 20) n"))
+        session.execute(text("CREATE UNIQUE INDEX ON growing (id)"))
+        session.execute(text("ANALYZE growing"))
+    for _ in range(20):
+        with database.statement() as session:
+            assert session.scalar(counted, {"ids": list(range(20))}) == 19
+    with database.statement() as session:
+        session.execute(text("INSERT INTO growing SELECT n FROM generate_series(21, 50000) n"))
+    with database.session() as session:
+        before = session.scalar(scans)
+        assert session.scalar(counted, {"ids": list(range(20))}) == 19
+        assert session.scalar(scans) == before
+    database.close()
