@@ -18,8 +18,10 @@ from sqlalchemy import text
 
 from bench.own_stack import cpu_seconds, family, own_stack
 from bench.tables import RESULTS, median, write
+from broker.address import client_of
 from broker.app import make_app
 from broker.dispatch import Dispatch
+from broker.messages import PREFIX
 from broker.queues import queue_name
 from broker.settings import EMBEDDED_MODEL
 from db import jobs, window
@@ -67,8 +69,9 @@ def stages(home: Home, count: int, chunk: int, round_: int) -> dict[str, float]:
     database, app = Database(settings), make_app(settings)
     rate, _ = submit(home, count, round_)
     time.sleep(1)
-    with database.session() as session:
+    with database.session() as session, client_of(settings, 5) as broker:
         window.forget_lost(session, 0)  # the API has sent some
+        broker.delete(PREFIX + QUEUE)
     spent = {"submit (HTTP)": 1000 / rate, "dispatch": 0.0, "claim": 0.0, "mark": 0.0, "persist": 0.0}
     dispatch, grading = (
         Dispatch(database, app, settings),
