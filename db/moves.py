@@ -37,6 +37,8 @@ RETURNING created_at
 # The commit of a claim need not reach the disk: a job whose claim a crash of the server undid is claimed again, with the same
 # number. Of the two workers, the first to write is kept; the other finds the job finished. A message takes only jobs that were
 # lost as often as when it was cut: one that is delivered again must not bring suspects together that were sent apart since.
+# The CASE keeps the index of a rubric's finished jobs out of it: a server that has not yet looked at the table would read all of
+# them for each job.
 CLAIM = text(f"""
 WITH mine AS (
     SELECT id FROM job WHERE id = ANY(:ids) AND state = 'queued' AND NOT held
@@ -66,8 +68,8 @@ LEFT JOIN LATERAL (
         'scored_by', q.scored_by, 'degraded', false, 'review_reasons', q.review_reasons, 'topic', q.topic) AS result
     FROM submission t JOIN job o ON o.submission_id = t.id JOIN result q ON q.job_id = o.id
     WHERE CAST(:reuse AS boolean) AND c.source_id IS NULL AND t.tenant_id = s.tenant_id AND t.fingerprint = s.fingerprint
-        AND t.prompt IS NOT DISTINCT FROM s.prompt AND o.rubric_id = c.rubric_id AND o.explain = c.explain
-        AND o.state = 'succeeded' AND o.erased_at IS NULL AND NOT q.degraded
+        AND t.prompt IS NOT DISTINCT FROM s.prompt AND CASE WHEN o.state = 'succeeded' THEN o.rubric_id = c.rubric_id END
+        AND o.explain = c.explain AND o.erased_at IS NULL AND NOT q.degraded
         AND q.scored_by->>'model' = :model AND q.scored_by->>'revision' = :revision AND q.scored_by->>'engine' = :engine
         AND q.scored_by->>'calibration' IS NOT DISTINCT FROM k.id::text
         AND (k.id IS NOT NULL OR q.scored_by->>'head' = :head)

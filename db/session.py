@@ -58,14 +58,14 @@ class Database:
             # A link that is cut between two statements must not leave its locks behind until the server's kernel notices.
             "idle_in_transaction_session_timeout": told.database_statement_ms,
             "timezone": "UTC",
-            # A plan that was made for twenty rows and kept reads a hundred thousand of them one by one, until the server has
-            # looked at the table again: a minute, in which a first large batch went thirteen times slower.
-            "plan_cache_mode": "force_custom_plan",
         }
         return {
             "connect_timeout": told.database_connect_s,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             **silence(told.silence_s),
+            # Nothing is prepared. A plan that was made for twenty rows and kept reads a hundred thousand of them one by one,
+            # until the server has looked at the table again: a minute, in which a first large batch goes ten times slower.
+            "prepare_threshold": None,
         }
 
     def _open(self) -> Engine:
@@ -73,7 +73,7 @@ class Database:
             make_url(self.settings.database_url).set(drivername="postgresql+psycopg"),
             pool_size=self.settings.database_pool,
             max_overflow=0,
-            # The connection that was used last knows the statements, and its process in the server is still warm.
+            # The one that was used last: its process in the server is still warm.
             pool_use_lifo=True,
             hide_parameters=True,  # an error says which statement failed, not on whose text
             pool_timeout=self.settings.database_connect_s,
@@ -143,13 +143,12 @@ def _is_looked_at(connection: Any, _: Any, __: Any) -> None:
     restarted costs a round trip, not an error.
 
     One that is silent lives, for keepalives tell of one that was cut. SQLAlchemy's own pre-ping asks at every use, which costs
-    more than some statements do; and it rolls back, at which psycopg forgets what was prepared.
+    more than some statements do.
     """
     try:
         if not _silent(connection.fileno()):
-            connection.autocommit = True
             connection.execute("SELECT 1")
-            connection.autocommit = False
+            connection.rollback()
     except psycopg.Error as error:
         raise DisconnectionError from error  # the pool opens another one
 

@@ -8,13 +8,14 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from db import jobs
 from db.erasing import erase
 from db.errors import IllegalMove, JobNotFound
 from db.finding import Filters, find_job, list_jobs
 from db.job import Attempt, Job
-from db.jobs import Claimed, Finished
+from db.jobs import Claimed, Finished, Scorer
 from db.session import Database
 from db.submission import Submission
 
@@ -51,6 +52,17 @@ def test_a_redelivered_message_grades_nothing_twice(database, submit):
     job = submit()
     assert len(claim(database, job)) == 1
     assert claim(database, job, worker="twin") == []
+
+
+def test_an_earlier_result_is_looked_for_among_the_jobs_of_the_text_not_among_all_of_the_rubric(database, submit):
+    """Also where the server has not looked at the tables yet: so it is while a first large batch is graded."""
+    first, second = submit(text="A text that comes twice."), submit(text="A text that comes twice.")
+    write(database, *claim(database, first))
+    scans = text("SELECT pg_stat_get_xact_numscans('ix_job_rubric_id_finished_at'::regclass)")
+    with database.session() as session:
+        before = session.scalar(scans)
+        jobs.claim(session, [second], "w", 60, Scorer("m", "r", "e", "h", reuse=True))
+        assert session.scalar(scans) == before
 
 
 def test_of_many_claimers_at_once_each_job_has_one(database, submit):
