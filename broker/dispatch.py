@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from broker.app import CALIBRATE, GRADE
 from broker.chunks import Chunk, chunk_size, cut, time_limits
 from broker.messages import Messages
+from broker.queues import lane_of
 from broker.settings import BrokerSettings
 from broker.traces import NO_TRACES, Traces
 from db import calibrations, window
@@ -83,8 +84,9 @@ class Dispatch:
         live = self._lives().get(queue, NOBODY)
         size, children = chunk_size(queue, live.job_ms, self.settings), max(1, live.children)
         # While more than one message a child waits there, whoever takes the next one asks again: a window that is filled
-        # message by message costs a statement for each, and of jobs that come one by one each would be a message.
-        if self.messages(queue) > children:
+        # message by message costs a statement for each. Interactive jobs go at once: one that is left here when the last of
+        # those before it is taken could wait for a whole bulk chunk.
+        if lane_of(queue) != "interactive" and self.messages(queue) > children:
             return 0
         with self.database.session() as session:
             room = window.room(session, queue, size * self.settings.window_chunks * children)

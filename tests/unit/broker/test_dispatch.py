@@ -128,18 +128,27 @@ def test_jobs_go_out_in_chunks_of_ids_in_the_order_they_came(database, celery, s
     assert dispatch([queue]) == 0
 
 
-def test_jobs_that_come_one_by_one_wait_for_each_other_while_messages_enough_wait(database, celery, settings, queue):
+def sent_one_by_one(database, celery, settings, queue) -> list[int]:
     for name in "ab":
         live(database, queue, f"{name} {queue}", 30.0)
     dispatch, sent = Dispatch(database, celery, settings), []
     for _ in range(8):
         submit(database, queue, 1)
         sent.append(dispatch([queue]))
+    return sent
+
+
+def test_a_queue_is_left_alone_while_messages_enough_wait_and_then_filled_at_once(database, celery, settings):
+    queue = f"{uuid.uuid4().hex}.any.bulk"
     # Two children: a third message waits so that neither comes to an empty queue, and then jobs are left to gather.
-    assert sent == [1, 1, 1, 0, 0, 0, 0, 0]
+    assert sent_one_by_one(database, celery, settings, queue) == [1, 1, 1, 0, 0, 0, 0, 0]
     assert [len(chunk) for chunk in messages(celery, queue)] == [1, 1, 1]
-    assert dispatch([queue]) == 5
+    assert Dispatch(database, celery, settings)([queue]) == 5
     assert [len(chunk) for chunk in messages(celery, queue)] == [3, 2]
+
+
+def test_interactive_jobs_are_sent_at_once_so_that_no_bulk_chunk_comes_between(database, celery, settings, queue):
+    assert sent_one_by_one(database, celery, settings, queue) == [1] * 8
 
 
 def test_while_the_broker_is_away_jobs_wait_in_the_database(database, celery, settings, queue):
