@@ -17,6 +17,7 @@ import redis
 from gradeline.errors import ApiProblem
 from gradeline.stack import leftovers, valkey
 from gradeline.stack.launch import processes
+from tests.waiting import until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 LISTED = json.loads((SAMPLES / "samples.json").read_text())
@@ -124,8 +125,12 @@ def test_no_student_text_is_in_the_broker_in_flower_or_in_a_log(stack):
         with pytest.raises(ApiProblem):
             client.submit(f"{marker}\0")
     assert marker not in everything_in(stack)
-    shown = httpx.get(f"{stack.flower}/api/tasks", auth=flower_user(stack), timeout=10).text
-    assert ids[0] in shown and marker not in shown
+
+    def shown() -> str:
+        return httpx.get(f"{stack.flower}/api/tasks", auth=flower_user(stack), timeout=10).text
+
+    until(lambda: ids[0] in shown(), 30)  # events come together, every half second
+    assert marker not in shown()
     for log in stack.home.logs.glob("*.log"):
         assert marker not in log.read_text(errors="replace"), log
 
