@@ -18,7 +18,7 @@ from flask import Response, g, request
 
 from api.errors import RateLimited
 from api.settings import ApiSettings
-from broker.address import client_of
+from broker.address import PREFIX, client_of
 from db.advice import advice
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Limits:
         """Counts the request at hand; RateLimited when it is one too many."""
         kind = "read" if request.method in ("GET", "HEAD") else "submit"
         quota = self._quotas[kind]
-        if quota and (found := self._one_of(f"gradeline:rate:{kind}:{who}", quota)):
+        if quota and (found := self._one_of(f"{PREFIX}rate:{kind}:{who}", quota)):
             self._tell(kind, quota, *found)
 
     def _one_of(self, name: str, quota: int) -> tuple[Block, int] | None:

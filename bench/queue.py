@@ -18,10 +18,9 @@ from sqlalchemy import text
 
 from bench.own_stack import cpu_seconds, family, own_stack
 from bench.tables import RESULTS, median, write
-from broker.address import client_of
+from broker.address import PREFIX, client_of
 from broker.app import make_app
 from broker.dispatch import Dispatch
-from broker.messages import PREFIX
 from broker.queues import queue_name
 from broker.settings import EMBEDDED_MODEL
 from db import jobs, window

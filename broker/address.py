@@ -21,6 +21,8 @@ from broker.settings import BrokerSettings
 
 TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 SENTINEL_PORT = 26379
+# Of all keys: others may use the same Redis.
+PREFIX = "gradeline:"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from broker.address import broker_of, transport_of
-from broker.messages import PREFIX
+from broker.address import PREFIX, broker_of, transport_of
 from broker.patient import Amqp
 from broker.queues import consumed_by
 from broker.settings import BrokerSettings
@@ -81,7 +80,7 @@ def listen(app: Celery, settings: BrokerSettings, device: str) -> None:
 
 
 def queue_of(name: str) -> Queue:
-    """A queue of the broker, in the one form in which it is sent to, consumed and counted."""
+    """A queue of the broker, in the one form in which it is sent to and consumed."""
     return Queue(name, Exchange(name), routing_key=name)
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import NoPermissionError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from broker.address import client_of
+from broker.address import PREFIX, client_of
 from broker.settings import BrokerSettings
 from db.advice import advice
 from db.errors import DatabaseAway
@@ -25,7 +25,7 @@ from db.tables import Base
 log = logging.getLogger(__name__)
 
 # What Celery, its events for Flower, and the counters of requests use. PSUBSCRIBE wants channels by their very pattern.
-KEYS, CHANNELS = "gradeline:*", ("gradeline:/0.celery.pidbox", "gradeline:/0.celeryev/*")
+KEYS, CHANNELS = f"{PREFIX}*", (f"{PREFIX}/0.celery.pidbox", f"{PREFIX}/0.celeryev/*")
 COMMANDS = (
     "auth hello select ping client|setinfo client|setname psubscribe punsubscribe publish multi exec watch unwatch del "
     "exists pexpire pttl get set incrby time lpush rpush brpop rpop llen sadd srem smembers hget hset hdel zadd zrem zrange "
@@ -80,7 +80,7 @@ def broker(settings: BrokerSettings) -> str | None:
     try:
         with client_of(settings, settings.redis_connect_s) as client:
             client.ping()
-            denied = list(dict.fromkeys(_denied(client, f"gradeline:check:{uuid.uuid4().hex}")))
+            denied = list(dict.fromkeys(_denied(client, f"{PREFIX}check:{uuid.uuid4().hex}")))
     except (redis.RedisError, OSError, ValueError) as error:
         return advice("REDIS_URL", error)
     if denied:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from broker.queues import lane_of
 from broker.settings import BrokerSettings
 from db.window import Taken
 
@@ -31,7 +32,7 @@ def chunk_size(queue: str, job_ms: float | None, settings: BrokerSettings) -> in
     """
     if job_ms is None:
         return min(settings.chunk_first, settings.chunk_most)
-    seconds = settings.chunk_interactive_s if queue.endswith(".interactive") else settings.chunk_bulk_s
+    seconds = settings.chunk_interactive_s if lane_of(queue) == "interactive" else settings.chunk_bulk_s
     return max(1, min(settings.chunk_most, int(1000 * seconds / max(job_ms, 1e-3))))
 
 

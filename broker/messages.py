@@ -5,11 +5,8 @@ from __future__ import annotations
 import redis
 from kombu.exceptions import OperationalError
 
-from broker.address import client_of
+from broker.address import PREFIX, client_of
 from broker.settings import BrokerSettings
-
-# Two stacks may share one Redis.
-PREFIX = "gradeline:"
 
 
 class Messages:

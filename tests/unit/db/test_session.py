@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import psycopg
+import pytest
 from sqlalchemy import text
 
 from db import session as sessions
@@ -25,44 +26,46 @@ def test_a_session_knows_the_tables_that_a_row_points_to():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def single(servers):
+    """A database of one connection."""
+    opened = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
+    yield opened
+    opened.close()
+
+
 def asked(database: Database, statement: str) -> object:
     with database.statement() as session:
         return session.scalar(text(statement))
 
 
-def test_a_connection_to_which_the_server_has_said_something_is_used_if_it_lives(servers, monkeypatch):
-    database = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
-    used = asked(database, "SELECT pg_backend_pid()")
+def test_a_connection_to_which_the_server_has_said_something_is_used_if_it_lives(single, monkeypatch):
+    used = asked(single, "SELECT pg_backend_pid()")
     monkeypatch.setattr(sessions, "_silent", lambda _: False)
-    assert asked(database, "SELECT pg_backend_pid()") == used
-    database.close()
+    assert asked(single, "SELECT pg_backend_pid()") == used
 
 
-def test_a_connection_that_was_cut_while_it_rested_is_replaced(servers):
-    database = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
-    cut = asked(database, "SELECT pg_backend_pid()")
-    with psycopg.connect(database.url, autocommit=True) as other:
+def test_a_connection_that_was_cut_while_it_rested_is_replaced(single):
+    cut = asked(single, "SELECT pg_backend_pid()")
+    with psycopg.connect(single.url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", (cut,))
-    assert asked(database, "SELECT pg_backend_pid()") not in (None, cut)
-    database.close()
+    assert asked(single, "SELECT pg_backend_pid()") not in (None, cut)
 
 
-def test_a_plan_for_a_few_rows_is_not_kept_for_many(servers):
+def test_a_plan_for_a_few_rows_is_not_kept_for_many(single):
     """Nobody has looked at the table since it grew: that is so for a minute after a first large batch."""
-    database = Database(DatabaseSettings(database_url=servers.database_url, database_pool=1))
     counted = text("SELECT count(*) FROM growing WHERE id = ANY(:ids)")
     scans = text("SELECT seq_scan FROM pg_stat_xact_all_tables WHERE relid = 'growing'::regclass")
-    with database.statement() as session:
+    with single.statement() as session:
         session.execute(text("CREATE TEMP TABLE growing AS SELECT n AS id FROM generate_series(1, 20) n"))
         session.execute(text("CREATE UNIQUE INDEX ON growing (id)"))
         session.execute(text("ANALYZE growing"))
     for _ in range(20):
-        with database.statement() as session:
+        with single.statement() as session:
             assert session.scalar(counted, {"ids": list(range(20))}) == 19
-    with database.statement() as session:
+    with single.statement() as session:
         session.execute(text("INSERT INTO growing SELECT n FROM generate_series(21, 50000) n"))
-    with database.session() as session:
+    with single.session() as session:
         before = session.scalar(scans)
         assert session.scalar(counted, {"ids": list(range(20))}) == 19
         assert session.scalar(scans) == before
-    database.close()
