@@ -7,7 +7,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 
@@ -128,7 +128,9 @@ def delay_commits(ground: Ground, rng: random.Random) -> str:
 def stop_a_worker(ground: Ground, rng: random.Random) -> str:
     """In an orderly way, in the middle of what it does."""
     victim = _one(ground, rng, lambda: ground.named("worker"))
+    ended = _family(victim)
     victim.terminate()
+    await_end(ground, ended)
     return f"SIGTERM to a worker ({victim.pid})"
 
 
@@ -170,9 +172,35 @@ def _has_work(ground: Ground, process: psutil.Process) -> bool:
 
 def _kill(ground: Ground, rng: random.Random, who: Callable[[], list[psutil.Process]], what: str) -> str:
     victim = _one(ground, rng, who)
+    ended = _family(victim)
     with contextlib.suppress(psutil.NoSuchProcess):
         victim.kill()
+    await_end(ground, ended)
     return f"kill -9 of {what} ({victim.pid})"
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and its children, which end with it."""
+    with contextlib.suppress(psutil.Error):
+        return [process, *process.children()]
+    return [process]
+
+
+def await_end(ground: Ground, ended: Sequence[psutil.Process]) -> None:
+    """The fault lasts until they are gone, and PostgreSQL has done what they had asked for: a claim that was on its way, or
+    waited for a lock, begins an attempt after its worker's death."""
+    psutil.wait_procs(ended, timeout=FIND_S)
+    deadline = time.monotonic() + FIND_S
+    while _served_dead(ground) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _served_dead(ground: Ground) -> bool:
+    """Whether PostgreSQL still serves a connection whose other end is gone."""
+    served = ground.query("SELECT client_port FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()")
+    found = psutil.net_connections("tcp4")
+    alive = {c.laddr.port for c in found if c.status == psutil.CONN_ESTABLISHED}
+    return any(port not in alive for (port,) in served)
 
 
 def _keep_dead(ground: Ground, name: str, seconds: float) -> str:
