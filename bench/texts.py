@@ -22,10 +22,11 @@ def texts_of(count: int, seed: int = 0, words: int = WORDS) -> list[str]:
 
 
 def text_of(known: list[str], draw: random.Random, words: int) -> str:
-    """One text of so many words."""
-    made: list[str] = []
+    """One text of so many words. No sentence comes again before all have come: what is said twice is read once."""
+    made, left = list[str](), list[str]()
     while len(made) < words:
-        made += draw.choice(known).split()
+        left = left or draw.sample(known, len(known))
+        made += left.pop().split()
     return " ".join(made[:words])
 
 

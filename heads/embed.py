@@ -14,6 +14,7 @@ from worker.engine import Engine, load_engine
 from worker.engine.cpu import int8_is_fast
 from worker.engine.published import Published
 from worker.engine.windows import WINDOW
+from worker.features.text import Text
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def embed(texts: Sequence[str], cache: Path, settings: WorkerSettings) -> NDArra
     cache.mkdir(parents=True, exist_ok=True)
     parts = []
     for start in track(range(0, len(texts), CHUNK), description=f"embedding {len(texts)} texts"):
-        chunk = list(texts[start : start + CHUNK])
+        chunk = [Text(text).once.text for text in texts[start : start + CHUNK]]
         name = f"{settings.own_model} {settings.model_revision} {WINDOW} {settings.engine} {settings.precision}"
         key = hashlib.sha256("\0".join([name.replace("/", "-"), *chunk]).encode()).hexdigest()[:24]
         file = cache / f"{key}.npy"
@@ -52,7 +53,7 @@ def embed_own(texts: Sequence[str], cache: Path, engine: Engine, chunk: int = 8)
     with Progress(*columns) as progress:
         task = progress.add_task("embedding", total=len(texts))
         for start in range(0, len(texts), chunk):
-            now = list(texts[start : start + chunk])
+            now = [Text(text).once.text for text in texts[start : start + chunk]]
             about = [engine.model, engine.revision, engine.name, *engine.outputs.labels]
             key = hashlib.sha256("\0".join([*about, *now]).encode("utf-8", "surrogatepass")).hexdigest()[:24]
             file = cache / f"{key}.npy"

@@ -31,7 +31,7 @@ TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that about 1 of 100 essays of the corpora reach, or fewer.
 SAME_SENTENCES, SAME_FIVES, SAME_THREES = 0.15, 0.15, 0.35
-LISTED, RARE = 0.08, 0.14
+LISTED, RARE = 0.08, 0.22
 # An ending that repeats the opening is no padding; it has fewer words than this.
 SAME_WORDS = 25
 PATTERN_WORDS = 25

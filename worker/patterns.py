@@ -22,6 +22,7 @@ PROMPT_RUN = 6  # words in a row that nobody shares with a prompt by chance
 LIST_RUN = 5  # content words in a row; even a list of examples has an `and`
 RARE_RUN = 40
 RARE_LETTERS = 8  # shorter rare words are mostly misspelt common ones
+RAREST_ZIPF = 2.7  # those that hardly anybody writes count twice
 
 
 def repeated_runs(known: Known, size: int) -> float:
@@ -68,8 +69,9 @@ def listed(words: Sequence[str], known: Known, prompt: Sequence[str]) -> float:
 
 
 def rarest(known: Known) -> float:
-    """The largest share of long rare words among RARE_RUN words in a row: a paragraph of them in a plain text shows."""
-    rare = (known.length >= RARE_LETTERS) & (known.zipf > 0) & (known.zipf < RARE_ZIPF)
-    sums = np.concatenate([[0], np.cumsum(rare)])
+    """The largest share of long rare words among RARE_RUN words in a row, the rarest of which count twice: a paragraph of
+    them in a plain text shows."""
+    long = (known.length >= RARE_LETTERS) & (known.zipf > 0)
+    sums = np.concatenate([[0], np.cumsum(long * (1 * (known.zipf < RARE_ZIPF) + (known.zipf < RAREST_ZIPF)))])
     ends = sums[RARE_RUN:] if len(sums) > RARE_RUN else sums[-1:]  # a shorter text is one run
     return float((ends - sums[: len(ends)]).max()) / RARE_RUN

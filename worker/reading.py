@@ -40,11 +40,12 @@ class Reader:
     def begin(self, held: Sequence[Claimed]) -> Callable[[], tuple[Encoded, Evidence]]:
         """Vectors and features of jobs, when the engine is done with them; what is kept is not computed again."""
         if all(_counted(job) and (job.topic or not job.prompt) for job in held):
-            kept = self._begin(held)
+            kept = self._begin(held, [job.text for job in held])
             return lambda: _remembered(held, kept())
-        texts, prompts = [job.text for job in held], [job.prompt for job in held]
+        texts, prompts = [Text(job.text) for job in held], [job.prompt for job in held]
+        once = _once(texts)
         seen = self._beside.submit(_seen, texts, prompts)
-        of_prompts, rest = self._of_prompts(prompts), self._begin(held)
+        of_prompts, rest = self._of_prompts(prompts), self._begin(held, once)
 
         def ended() -> tuple[Encoded, Evidence]:
             encoded, (counted, noticed) = rest(), seen.result()
@@ -55,18 +56,20 @@ class Reader:
 
     def look(self, texts: Sequence[str], prompts: Sequence[str | None]) -> Evidence:
         """The evidence of texts that are no jobs: for explanations, and for measuring."""
-        counted = self._beside.submit(lambda: count([Text(text) for text in texts], prompts))
+        read = [Text(text) for text in texts]
+        once = _once(read)
+        counted = self._beside.submit(count, read, prompts)
         of_prompts = self._of_prompts(prompts)
-        vectors = self.encode(texts).vectors
+        vectors = _rounded(self.engine.encode(once)).vectors
         return joined(counted.result(), vectors, _placed(of_prompts, prompts, vectors.shape[1]))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        """The engine's vectors, in the precision in which they are kept."""
-        return _rounded(self.engine.encode(texts))
+        """The engine's vectors of what texts say, each thing once, in the precision in which they are kept."""
+        return _rounded(self.engine.encode(_once([Text(text) for text in texts])))
 
-    def _begin(self, held: Sequence[Claimed]) -> Rest:
+    def _begin(self, held: Sequence[Claimed], once: Sequence[str]) -> Rest:
         new = [n for n, job in enumerate(held) if job.vector is None]
-        rest = self.engine.begin([held[n].text for n in new]) if new else None
+        rest = self.engine.begin([once[n] for n in new]) if new else None
         return lambda: _with_kept(held, new, _rounded(rest()) if rest else None)
 
     def _of_prompts(self, prompts: Sequence[str | None]) -> dict[str, NDArray[np.float32]]:
@@ -109,11 +112,15 @@ def _counted(job: Claimed) -> bool:
     return job.surface is not None and len(job.surface) == len(SURFACE) * COUNTED_AS.itemsize
 
 
-def _seen(texts: Sequence[str], prompts: Sequence[str | None]) -> tuple[Counted, tuple[frozenset[str], ...]]:
+def _once(texts: Sequence[Text]) -> list[str]:
+    """What the encoder reads of texts: what they say again, word for word, it would take for more of an essay."""
+    return [text.once.text for text in texts]
+
+
+def _seen(texts: Sequence[Text], prompts: Sequence[str | None]) -> tuple[Counted, tuple[frozenset[str], ...]]:
     """What texts hold, and what is to be remarked of them whatever a model says."""
-    read = [Text(text) for text in texts]
-    counted = count(read, prompts)
-    return counted, tuple(notice(*each) for each in zip(read, prompts, counted.surface, strict=True))
+    counted = count(texts, prompts)
+    return counted, tuple(notice(*each) for each in zip(texts, prompts, counted.surface, strict=True))
 
 
 def _remembered(held: Sequence[Claimed], encoded: Encoded) -> tuple[Encoded, Evidence]:

@@ -35,8 +35,9 @@ SHARED, LEAST_SHARED = 8, 32
 
 
 def as_read(revision: str, window: int) -> str:
-    """A model's revision and the windows that it reads texts in: vectors, and what is fitted to them, belong to both."""
-    return f"{revision}-w{window}"
+    """A model's revision, the windows that it reads texts in, and that it reads what a text says again but once: vectors,
+    and what is fitted to them, belong to all of these."""
+    return f"{revision}-w{window}-once"
 
 
 def overlap_of(window: int) -> int:

@@ -1,42 +1,62 @@
-"""What a text says twice, word for word: it counts once, so that padding does not pay."""
+"""What a text says twice, word for word: it is read and counted once, so that padding does not pay."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.runs import came_before, runs
-from worker.features.text import Text
+from worker.features.runs import again, came_before, runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Stretches = NDArray[np.intp]  # (n, 2): first and last words
+
 # Fewer words in a row come again by chance, in names and turns of speech.
 RUN = 8
-SPACE = re.compile(r"\s+|$")
+# A whole sentence of so many words is no chance; a shorter one ("I agree.") may well come twice.
+SENTENCE = 4
 
 
-def once(text: Text) -> tuple[Text, float]:
-    """A text without the runs of RUN and more words that stood in it before, and the share of words that these runs are."""
-    if len(text.words) <= RUN:
-        return text, 0.0
-    again = came_before(runs(text.known.code, RUN))
-    if not len(again):
-        return text, 0.0
-    stretches = _stretches(again)
-    kept, end = [], 0
-    for first, last in stretches.tolist():
-        kept.append(text.text[end : text.edges[first, 0]])
-        # The mark behind the last word goes with it.
-        end = SPACE.search(text.text, int(text.edges[last, 1])).end()  # type: ignore[union-attr]  # it matches the text's end
-    left = Text("".join([*kept, text.text[end:]]))
-    return left, int((stretches[:, 1] - stretches[:, 0] + 1).sum()) / len(text.words)
+def repeated(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
+    """Where n words say what stood before: in runs of RUN words and more, and in whole sentences of SENTENCE and more.
+
+    `codes` (n,) are the same for the same word; `sentences` hold so many words, one behind the other.
+    """
+    return _merged(np.concatenate([_runs_again(codes), _sentences_again(codes, sentences)]))
 
 
-def _stretches(again: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(n, 2) first and last words of stretches that consist of runs which came before, and begin at these words."""
-    parted = np.flatnonzero(np.diff(again) > RUN)
-    firsts, lasts = again[np.concatenate([[0], parted + 1])], again[np.concatenate([parted, [-1]])]
+def _runs_again(codes: NDArray[np.uint64]) -> Stretches:
+    """Stretches that consist of runs which came before."""
+    places = came_before(runs(codes, RUN))
+    if not len(places):
+        return np.zeros((0, 2), np.intp)
+    parted = np.flatnonzero(np.diff(places) > RUN)
+    firsts, lasts = places[np.concatenate([[0], parted + 1])], places[np.concatenate([parted, [-1]])]
     return np.stack([firsts, lasts + RUN - 1], axis=1)
+
+
+def _sentences_again(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
+    """Sentences too short to hold a run of RUN."""
+    found: list[tuple[int, int]] = []
+    if again(codes, SENTENCE):  # a sentence that comes again has runs that come again
+        seen, first = set[bytes](), 0
+        for length in sentences:
+            sentence = codes[first : first + length].tobytes()
+            if SENTENCE <= length < RUN and sentence in seen:
+                found.append((first, first + length - 1))
+            seen.add(sentence)
+            first += length
+    return np.array(found, np.intp).reshape(-1, 2)
+
+
+def _merged(stretches: Stretches) -> Stretches:
+    """In order, and those as one that overlap or follow each other at once."""
+    if len(stretches) < 2:
+        return stretches
+    stretches = stretches[np.argsort(stretches[:, 0], kind="stable")]
+    lasts = np.maximum.accumulate(stretches[:, 1])
+    new = np.flatnonzero(np.concatenate([[True], stretches[1:, 0] > lasts[:-1] + 1]))
+    return np.stack([stretches[new, 0], lasts[np.concatenate([new[1:] - 1, [-1]])]], axis=1)

@@ -17,7 +17,6 @@ from worker.features import style
 from worker.features.characters import lone_small_i, marks_after_space, marks_before_letter
 from worker.features.joined import Joined
 from worker.features.kinds import CONNECTIVE, FIRST
-from worker.features.repeats import once
 from worker.features.text import Text
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ FEATURES = (
     "first_person_share",  # i me my mine we us our / n
     "repeated_word_share",  # a word twice in a row / n
     *style.FEATURES,
-    "said_again",  # words in runs of eight and more that stood in the text before / all words
 )
 
 
@@ -94,8 +92,7 @@ def passes(lengths: Sequence[int]) -> Iterator[slice]:
 
 def _counted(texts: Sequence[Text]) -> NDArray[np.float64]:
     """(n, len(FEATURES)) of n texts, one at least, in one pass."""
-    parts = [once(text) for text in texts]
-    joined = Joined([text for text, _ in parts])
+    joined = Joined([text.once for text in texts])
     connectives = joined.types[0][joined.known.kinds[joined.types[0], CONNECTIVE] != 0]
     columns = [
         *_by_text(joined, _sizes),
@@ -108,7 +105,6 @@ def _counted(texts: Sequence[Text]) -> NDArray[np.float64]:
         *_layout(joined),
         *_errors(joined),
         *style.columns(joined),
-        [again for _, again in parts],
     ]
     return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import numpy as np
 
 from worker.features import characters
 from worker.features.lexicon import Known, Lexicon
+from worker.features.repeats import repeated
 from worker.features.words import SENTENCE_END
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEXICON = Lexicon()
+SPACE = re.compile(r"\s+")
 
 
 class Text:
@@ -31,6 +34,25 @@ class Text:
     def known(self) -> Known:
         """What the lexicon knows of the words."""
         return LEXICON.look_up(self.words)
+
+    @cached_property
+    def repeats(self) -> NDArray[np.intp]:
+        """(n, 2) first and last words of what it says again, word for word (repeats.py)."""
+        return repeated(self.known.code, self.lines)
+
+    @cached_property
+    def once(self) -> Text:
+        """The text without its repeats; itself where it has none."""
+        if not len(self.repeats):
+            return self
+        kept, end = [], 0
+        starts = [*self.edges[:, 0].tolist(), len(self.text)]
+        for first, last in self.repeats.tolist():
+            kept.append(self.text[end : starts[first]])
+            # The mark behind the last word goes with it.
+            space = SPACE.search(self.text, int(self.edges[last, 1]), starts[last + 1])
+            end = space.end() if space else starts[last + 1]
+        return Text("".join([*kept, self.text[end:]]).rstrip())
 
     @cached_property
     def sentences(self) -> list[int]:

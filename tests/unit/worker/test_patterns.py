@@ -38,7 +38,8 @@ def test_only_keywords_that_come_again_or_stand_in_the_prompt_make_a_string_of_k
     assert share_of([], []) == 0
 
 
-def test_the_densest_forty_words_count_and_misspelt_short_ones_do_not():
+def test_the_densest_forty_words_count_the_rarest_twice_and_misspelt_short_ones_not_at_all():
     plain = ["the", "school", "is", "open"] * 30
-    assert rarest(LEXICON.look_up([*plain, *["recondite"] * 8, *plain])) == pytest.approx(8 / RARE_RUN)
+    assert rarest(LEXICON.look_up([*plain, *["propensity"] * 8, *plain])) == pytest.approx(8 / RARE_RUN)
+    assert rarest(LEXICON.look_up([*plain, *["recondite"] * 8, *plain])) == pytest.approx(16 / RARE_RUN)
     assert rarest(LEXICON.look_up([*plain, *["becuse"] * 8])) == 0 == rarest(LEXICON.look_up([]))

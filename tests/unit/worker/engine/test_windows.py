@@ -58,7 +58,7 @@ def test_one_text_keeps_two_lanes_busy():
 
 
 def test_what_is_fitted_to_other_windows_is_told_apart():
-    assert as_read("abc", 256) == "abc-w256"
+    assert as_read("abc", 256) == "abc-w256-once"
 
 
 def test_special_tokens_frame_a_window_and_are_not_pooled():
