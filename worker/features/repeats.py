@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.runs import again, came_before, runs
+from worker.features.runs import FACTOR, again, came_before, groups, runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,17 @@ def repeated(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
     `codes` (n,) are the same for the same word; `sentences` hold so many words, one behind the other.
     """
     return _merged(np.concatenate([_runs_again(codes), _sentences_again(codes, sentences)]))
+
+
+def with_digits(codes: NDArray[np.uint64], words: NDArray[np.intp], digits: Sequence[int]) -> NDArray[np.uint64]:
+    """Codes (n,) of words that are others where other digits stand before: `words` (m,), in order, are before which of the
+    n words each digit stands; n behind the last."""
+    place = np.arange(len(words))
+    place -= np.maximum.accumulate(np.where(groups(words)[:-1], place, 0))  # among the digits before the same word
+    powers = np.cumprod(np.full(place.max(initial=0) + 1, FACTOR, np.uint64))
+    out = np.append(codes, np.uint64(0))
+    np.add.at(out, words, np.array(digits, np.uint64) * powers[place])
+    return out[:-1]
 
 
 def _runs_again(codes: NDArray[np.uint64]) -> Stretches:

@@ -45,6 +45,17 @@ def test_a_word_behind_a_repeat_without_a_space_between_stays():
     assert once(f"{SENTENCE} {SENTENCE}Then it left.") == f"{SENTENCE} Then it left."
 
 
+def test_what_comes_again_with_another_number_is_said_for_the_first_time():
+    days = [f"On day {n} of the month it was {n + 9} degrees warm at noon." for n in (1, 2, 21)]
+    text = Text(" ".join(days))
+    assert text.once is text
+    assert once(f"{text.text} So it went on. {days[1]}") == f"{text.text} So it went on."
+    swapped = Text(
+        "It rose by 12 in May, then by 1 in June of that year. It rose by 1 in May, then by 12 in June of that year."
+    )
+    assert swapped.once is swapped
+
+
 def test_case_does_not_hide_a_repeat():
     assert once(f"{SENTENCE} {SENTENCE.upper()}") == SENTENCE
 
