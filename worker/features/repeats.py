@@ -13,14 +13,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Stretches = NDArray[np.intp]  # (n, 2): first and last words
+    Codes = NDArray[np.uint64]
 
 # Fewer words in a row come again by chance, in names and turns of speech.
 RUN = 8
 # A whole sentence of so many words is no chance; a shorter one ("I agree.") may well come twice.
 SENTENCE = 4
+NONE = np.zeros((0, 2), np.intp)
 
 
-def repeated(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
+def may_repeat(codes: Codes) -> bool:
+    """Whether n words can hold a repeat: whatever comes again has SENTENCE words in a row that do. Most short texts have none."""
+    return again(codes, SENTENCE) > 0
+
+
+def repeated(codes: Codes, sentences: Sequence[int]) -> Stretches:
     """Where n words say what stood before: in runs of RUN words and more, and in whole sentences of SENTENCE and more.
 
     `codes` (n,) are the same for the same word; `sentences` hold so many words, one behind the other.
@@ -28,7 +35,7 @@ def repeated(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
     return _merged(np.concatenate([_runs_again(codes), _sentences_again(codes, sentences)]))
 
 
-def with_digits(codes: NDArray[np.uint64], words: NDArray[np.intp], digits: Sequence[int]) -> NDArray[np.uint64]:
+def with_digits(codes: Codes, words: NDArray[np.intp], digits: Sequence[int]) -> Codes:
     """Codes (n,) of words that are others where other digits stand before: `words` (m,), in order, are before which of the
     n words each digit stands; n behind the last."""
     place = np.arange(len(words))
@@ -39,27 +46,26 @@ def with_digits(codes: NDArray[np.uint64], words: NDArray[np.intp], digits: Sequ
     return out[:-1]
 
 
-def _runs_again(codes: NDArray[np.uint64]) -> Stretches:
+def _runs_again(codes: Codes) -> Stretches:
     """Stretches that consist of runs which came before."""
     places = came_before(runs(codes, RUN))
     if not len(places):
-        return np.zeros((0, 2), np.intp)
+        return NONE
     parted = np.flatnonzero(np.diff(places) > RUN)
     firsts, lasts = places[np.concatenate([[0], parted + 1])], places[np.concatenate([parted, [-1]])]
     return np.stack([firsts, lasts + RUN - 1], axis=1)
 
 
-def _sentences_again(codes: NDArray[np.uint64], sentences: Sequence[int]) -> Stretches:
+def _sentences_again(codes: Codes, sentences: Sequence[int]) -> Stretches:
     """Sentences too short to hold a run of RUN."""
     found: list[tuple[int, int]] = []
-    if again(codes, SENTENCE):  # a sentence that comes again has runs that come again
-        seen, first = set[bytes](), 0
-        for length in sentences:
-            sentence = codes[first : first + length].tobytes()
-            if SENTENCE <= length < RUN and sentence in seen:
-                found.append((first, first + length - 1))
-            seen.add(sentence)
-            first += length
+    seen, first = set[bytes](), 0
+    for length in sentences:
+        sentence = codes[first : first + length].tobytes()
+        if SENTENCE <= length < RUN and sentence in seen:
+            found.append((first, first + length - 1))
+        seen.add(sentence)
+        first += length
     return np.array(found, np.intp).reshape(-1, 2)
 
 

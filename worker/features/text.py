@@ -10,7 +10,7 @@ import numpy as np
 
 from worker.features import characters
 from worker.features.lexicon import Known, Lexicon
-from worker.features.repeats import repeated, with_digits
+from worker.features.repeats import NONE, may_repeat, repeated, with_digits
 from worker.features.words import SENTENCE_END
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Text:
     @cached_property
     def repeats(self) -> NDArray[np.intp]:
         """(n, 2) first and last words of what it says again, word for word and number for number (repeats.py)."""
+        if not may_repeat(self.known.code):
+            return NONE
         digits = np.flatnonzero(self.kinds & characters.DIGIT)
         places = np.searchsorted(self.edges[:, 0], digits)
         codes = with_digits(self.known.code, places, [ord(self.text[digit]) for digit in digits.tolist()])
