@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 import psutil
+from psycopg.conninfo import conninfo_to_dict
 
 from gradeline.errors import StackError
 from gradeline.stack import launch
@@ -198,7 +199,9 @@ def await_end(ground: Ground, ended: Sequence[psutil.Process]) -> None:
 def _served_dead(ground: Ground) -> bool:
     """Whether PostgreSQL still serves a connection whose other end is gone."""
     served = ground.query("SELECT client_port FROM pg_stat_activity WHERE client_port > 0 AND pid <> pg_backend_pid()")
-    found = psutil.net_connections("tcp4")
+    server = int(conninfo_to_dict(ground.database_url)["port"])
+    # Of those to this server: connections to another one may come from a port of the same number.
+    found = [c for c in psutil.net_connections("tcp4") if c.raddr and c.raddr.port == server]
     alive = {c.laddr.port for c in found if c.status == psutil.CONN_ESTABLISHED}
     return any(port not in alive for (port,) in served)
 
