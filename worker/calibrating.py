@@ -18,7 +18,6 @@ from db.rubric import Rubric
 from db.session import Database
 from worker.engine import threads_of
 from worker.errors import ModelUnavailable, WorkerError
-from worker.features.surface import surface
 from worker.marking import Marker
 from worker.reading import as_kept
 from worker.settings import WorkerSettings
@@ -87,9 +86,9 @@ class Calibrating:
     def _read(self, lessons: Sequence[Lesson]) -> dict[uuid.UUID, Kept]:
         reader = self.marker.reader
         assert reader is not None  # noqa: S101 - _go_on has seen to it
-        texts = [each.text for each in lessons]
-        vectors, counted = reader.encode(texts).vectors, surface(texts)
-        return {each.submission_id: as_kept(vectors, counted, n) for n, each in enumerate(lessons)}
+        seen = reader.look([each.text for each in lessons], [None] * len(lessons))
+        assert seen.vectors is not None  # noqa: S101 - the reader has an engine
+        return {each.submission_id: as_kept(seen.vectors, seen.surface, n) for n, each in enumerate(lessons)}
 
     def _fitted(self, rubric: Rubric, lessons: list[Lesson], vectors: dict[uuid.UUID, bytes]) -> Made:
         # Only here: what fits and measures takes 100 MB, which a worker that only grades need not have.
