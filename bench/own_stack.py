@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ from gradeline.stack.home import Home, free_port
 
 
 @contextmanager
-def own_stack(workers: int = 1, flower: bool = False, /, **settings: str) -> Iterator[Home]:
+def own_stack(
+    workers: int = 1, flower: bool = False, prepare: Callable[[Home], None] = lambda _: None, /, **settings: str
+) -> Iterator[Home]:
     """A stack, with Flower or without, in a folder and on ports of its own, with settings added to its environment.
 
-    Its models, exports and own heads are kept for the next run. Its supervisor ends it when this process is gone.
+    Its models, exports and own heads are kept for the next run, but for those that `prepare` has put into its home. Its
+    supervisor ends it when this process is gone.
     """
     signal.signal(signal.SIGTERM, _leave)  # so that what stands in `finally` is done
     with contextlib.ExitStack() as left:
         at = Home(Path(left.enter_context(tempfile.TemporaryDirectory())).resolve() / "home")
+        prepare(at)
         keep_models(at)
         left.callback(launch.down, at)
         start(at, workers, settings, flower)

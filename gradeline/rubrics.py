@@ -39,9 +39,10 @@ class Rubrics:
                 return found
             time.sleep(POLL_S)
 
-    def activate(self, name: str, calibration_id: str) -> Json:
-        """From now on the rubric grades by it."""
-        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/activate")
+    def activate(self, name: str, calibration_id: str, force: bool = False) -> Json:
+        """From now on the rubric grades by it; with `force`, also if it agrees worse than the head before it."""
+        query = {"force": "true"} if force else {}
+        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/activate", params=query)
 
     def deactivate(self, name: str, calibration_id: str) -> Json:
         """The rubric grades by the head before it, or by the one that comes along."""

@@ -14,6 +14,7 @@ from gradeline.client import Client
 from gradeline.errors import ApiProblem
 from tests.documents import pdf, word, zipped
 from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
+from tests.unit.api.test_calibrations import examples, made
 from tests.unit.api.test_failed import problem
 from tests.unit.api.test_reviews import result
 
@@ -190,3 +191,12 @@ def test_a_person_reviews_through_the_client(client, database):
     assert client.next_review() == {"lease": None, "job": None}
     client.appeal(job, "Please look again.")
     assert client.next_review()["job"]["id"] == job
+
+
+def test_a_calibration_that_agrees_worse_is_activated_by_force_alone(client, database):
+    client.rubrics.make("essay", [{"name": "Structure", "min": 0, "max": 6, "step": 1}])
+    worse = client.rubrics.calibrate("essay", examples(10))["id"]
+    made(database, worse, better=False, kappa=0.41, kappa_before=0.52)
+    with pytest.raises(ApiProblem, match=r"0\.410 against 0\.520"):
+        client.rubrics.activate("essay", worse)
+    assert client.rubrics.activate("essay", worse, force=True)["active"]
