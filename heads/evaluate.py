@@ -26,6 +26,7 @@ from heads.quantized import loss
 from heads.standing import fit_standing
 from worker.engine.published import MINILM, PUBLISHED, Published, named
 from worker.features.surface import surface
+from worker.head.standing import Standing
 from worker.head.store import shipped
 from worker.head.teaching import Criterion, teach
 from worker.head.traits import CRITERIA
@@ -45,6 +46,12 @@ def inputs_of(texts: list[str], cache: Path, model: Published = MINILM) -> Array
     return np.hstack([embed(texts, cache, reading(model, cache)), surface(texts)])
 
 
+def standing_without(group: str, corpus: Corpus, inputs: Array, model: Published = MINILM) -> Standing:
+    """The standing head of all but one assignment of ASAP, or of all but ELLIPSE."""
+    rest = corpus.groups != group
+    return fit_standing(inputs[rest], len(surface(["a"])[0]), corpus.pick(rest), model.name, model.as_read)
+
+
 def assignments(
     data: Path, corpus: Corpus, inputs: Array, model: Published = MINILM
 ) -> list[tuple[Assignment, Assignment, Assignment]]:
@@ -55,7 +62,7 @@ def assignments(
     out = []
     for name in track(sorted(about), description="fitting standing heads"):
         mine, rows = corpus.groups == f"asap-{name}", (frame.assignment == name).to_numpy()
-        standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.as_read)
+        standing = standing_without(f"asap-{name}", corpus, inputs, model)
         part, x = frame[rows], inputs[mine]
         traits = [t for t in frame.columns[4:] if part[t].notna().all()]
         low, high = map(float, about[name]["traits"])
@@ -167,9 +174,8 @@ def run(given: argparse.Namespace) -> None:
     corpus, test = asap(data) + ellipse(data, "ellipse_train.csv"), ellipse(data, "ellipse.csv")
     inputs, test_inputs = inputs_of(corpus.texts, cache, model), inputs_of(test.texts, cache, model)
     mine = corpus.groups == "ellipse"
-    width = len(surface(["a"])[0])
     # The prior of the ELLIPSE head has not seen ELLIPSE.
-    standing = fit_standing(inputs[~mine], width, corpus.pick(~mine), model.name, model.as_read)
+    standing = standing_without("ellipse", corpus, inputs, model)
     rows = [*asap_figures(data, corpus, inputs, model), *ellipse_figures(data, inputs[mine], test_inputs, standing)]
     rows.append(row("int8 against fp32: loss of QWK", loss(data, cache, model), None, 0.005))
     show(rows)

@@ -23,12 +23,11 @@ from bench.own_stack import own_stack
 from gradeline.client import Client
 from gradeline.stack import launch
 from gradeline.stack.home import Home
-from heads.corpora import ELLIPSE_COLUMNS, Corpus, asap, ellipse
-from heads.evaluate import DRAWS, inputs_of, row, show
+from heads.corpora import ELLIPSE_COLUMNS, asap, ellipse
+from heads.evaluate import DRAWS, inputs_of, row, show, standing_without
 from heads.school_class import Class, TaughtRubric, asap_class
-from heads.standing import fit_standing, write_standing
+from heads.standing import write_standing
 from worker.engine.published import MINILM, PUBLISHED, Published, named
-from worker.features.surface import surface
 from worker.head.home import OWN, add_version
 from worker.head.standing import Standing
 from worker.head.store import load_default, write_head
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
-    Places = NDArray[np.intp]
     Found = dict[str, list[float]]
 
 FEW = (20, 50)
@@ -72,11 +70,8 @@ def stack(standing: Standing, model: Published) -> Iterator[Client]:
 
 def in_prompt(client: Client, name: str, of: Class, prompt: str) -> tuple[list[float], list[float]]:
     """Kappas of scores by a rubric that was taught by the other folds, and the share of people's inside the intervals."""
-    rubric, machine, inside = (
-        TaughtRubric(client, name, of, prompt),
-        np.zeros(of.scores.shape),
-        np.zeros(of.scores.shape),
-    )
+    rubric = TaughtRubric(client, name, of, prompt)
+    machine, inside = np.zeros(of.scores.shape), np.zeros(of.scores.shape)
     for train, test in KFold(FOLDS, shuffle=True, random_state=0).split(of.texts):
         rubric.teach(train)
         machine[test], interval = rubric.read(rubric.grade(test), test)
@@ -131,16 +126,9 @@ def table_of(found: Sequence[Found], error: float | None) -> list[dict[str, Any]
     for key, (label, least, most) in LABELS.items():
         if values := [value for each in found for value in each[key]]:
             rows.append(row(label, round(float(np.mean(values)), 4), least, most))
-    return [
-        *rows,
-        *([] if error is None else [row("ELLIPSE, six traits, test essays: MCRMSE", round(error, 4), None, 0.48)]),
-    ]
-
-
-def left_out(corpus: Corpus, inputs: Array, group: str, model: Published) -> Standing:
-    """The standing head of all but one assignment (or corpus)."""
-    rest = corpus.groups != group
-    return fit_standing(inputs[rest], len(surface(["a"])[0]), corpus.pick(rest), model.name, model.as_read)
+    if error is not None:
+        rows.append(row("ELLIPSE, six traits, test essays: MCRMSE", round(error, 4), None, 0.48))
+    return rows
 
 
 def main() -> None:
@@ -163,17 +151,12 @@ def run(given: argparse.Namespace) -> None:
     error = None
     for name in names:
         group = name if name == "ellipse" else f"asap-{name}"
-        standing = left_out(corpus, inputs, group, model)
+        standing = standing_without(group, corpus, inputs, model)
         if name == "ellipse":
             error = ellipse_error(data, standing, model)
         else:
             found[name] = assignment(data, name, standing, model, given.draws)
-        print(
-            name,
-            json.dumps(error if name == "ellipse" else found[name]),
-            f"{time.monotonic() - began:.0f} s",
-            flush=True,
-        )
+        print(f"{name} {json.dumps(found.get(name, error))} {time.monotonic() - began:.0f} s", flush=True)
     rows = table_of(list(found.values()), error)
     show(rows)
     if given.out:
