@@ -87,7 +87,7 @@ DONE: dict[str, Any] = {
     "overall": {"score": 71.5, "min": 0, "max": 100, "interval": [58.0, 84.0]},
     "advisories": [{"code": "too_short", "message": "The text has 19 words."}],
     "scored_by": {
-        "model": "all-MiniLM-L6-v2", "revision": "1110a243", "head": "default@1", "engine": "openvino-int8", "device": "cpu",
+        "model": "all-MiniLM-L6-v2", "revision": "1110a243", "head": "default@2", "engine": "openvino-int8", "device": "cpu",
         "worker": "cpu@host", "calibration": None, "text_coverage": 1.0,
     },
     "timings": {"queue_ms": 3.1, "tokenize_ms": 1.2, "inference_ms": 71.0, "persist_ms": 2.2, "total_ms": 80.1},

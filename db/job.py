@@ -122,7 +122,7 @@ class Result(Base):
     scored_by: Mapped[dict[str, Any]]
     degraded: Mapped[bool]
     review_reasons: Mapped[list[str]]
-    topic: Mapped[list[float] | None]  # the prompt features, so that a regrade need not read the text
+    topic: Mapped[list[float] | None]  # prompt features, then their centre's mark: a regrade need not read the text
     cached: Mapped[bool] = mapped_column(server_default="false")  # taken from an earlier job on the same text
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     tenant_id: Mapped[uuid.UUID | None]  # the job's: the queue of reviews reads no other table

@@ -76,7 +76,7 @@ class Claimed:
     calibration_id: uuid.UUID | None = None  # the one that the rubric uses now
     vector: bytes | None = None  # kept from an earlier run with this worker's encoder: no forward pass is needed
     surface: bytes | None = None  # the surface features that were kept with it
-    topic: list[float] | None = None  # a regrade's: the prompt features
+    topic: list[float] | None = None  # a regrade's: the prompt features and the mark of their centre
     advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
     known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
     batch_id: uuid.UUID | None = None

@@ -24,8 +24,8 @@ from worker.settings import WorkerSettings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Essays with prompts that are embedded for off_topic: all of them would take a quarter of an hour.
-SAMPLE = 400
+# Essays that are read at once.
+CHUNK = 256
 
 
 def codes_of(
@@ -39,7 +39,8 @@ def codes_of(
 
 def topics(texts: Sequence[str], prompts: Sequence[str | None], reader: Reader, head: Head) -> NDArray[np.float64]:
     """(n,) the probability that each text answers its prompt."""
-    return head.on_topic(reader.look(texts, prompts))
+    parts = [slice(n, n + CHUNK) for n in range(0, len(texts), CHUNK)]
+    return np.concatenate([head.on_topic(reader.look(texts[part], prompts[part])) for part in parts])
 
 
 def made_table(reader: Reader, head: Head) -> dict[str, tuple[int, float, float, float]]:
@@ -58,14 +59,13 @@ def made_table(reader: Reader, head: Head) -> dict[str, tuple[int, float, float,
 
 
 def false_alarms(corpus: Corpus, reader: Reader, head: Head) -> dict[str, float]:
-    """Share of a corpus' essays that each advisory is given to; off_topic on a sample."""
-    counts = Counter(code for found in codes_of(corpus.texts, corpus.prompts) for code in found)
-    shares = {code: counts[code] / len(corpus.texts) for code in MESSAGES}
+    """Share of a corpus' essays that each advisory is given to; of off_topic, of those with a prompt."""
     prompted = np.flatnonzero([p is not None for p in corpus.prompts])
-    rows = np.random.default_rng(0).choice(prompted, min(SAMPLE, len(prompted)), replace=False)
-    texts, prompts = [corpus.texts[n] for n in rows], [corpus.prompts[n] for n in rows]
-    found = codes_of(texts, prompts, topics(texts, prompts, reader, head))
-    return {**shares, "off_topic": sum("off_topic" in each for each in found) / len(found)}
+    topic = np.full(len(corpus.texts), np.nan)
+    topic[prompted] = topics([corpus.texts[n] for n in prompted], [corpus.prompts[n] for n in prompted], reader, head)
+    counts = Counter(code for found in codes_of(corpus.texts, corpus.prompts, topic) for code in found)
+    of = dict.fromkeys(MESSAGES, len(corpus.texts)) | {"off_topic": len(prompted)}
+    return {code: counts[code] / of[code] for code in MESSAGES}
 
 
 def main() -> None:
@@ -78,7 +78,8 @@ def main() -> None:
 
 
 def report(data: Path, engine: Engine) -> None:
-    reader, head = Reader(engine), load_default(engine.model, engine.revision)
+    head = load_default(engine.model, engine.revision)
+    reader = Reader(engine, head.centre)
     essays = asap(data)
     corpus = essays + ellipse(data, "ellipse_train.csv") + ellipse(data, "ellipse.csv")
     alarms, made = false_alarms(corpus, reader, head), made_table(reader, head)

@@ -83,7 +83,8 @@ def main() -> None:
 
 def report(essays: Drawn, engine: Engine) -> None:
     """Prints the table, then whether the goal is met."""
-    reader, head = Reader(engine), load_default(engine.model, engine.revision)
+    head = load_default(engine.model, engine.revision)
+    reader = Reader(engine, head.centre)
     before = graded(essays.texts, essays.prompts, reader, head)
     print(f"| attack | {' | '.join(CRITERIA)} | overall | noticed | overall, unnoticed | worst unnoticed |")
     print("|---|" + "---|" * 8)

@@ -15,8 +15,9 @@ from sklearn.model_selection import GroupKFold, KFold
 from heads.agreement import by_assignment, coverage, means
 from heads.corpora import Corpus, asap, ellipse
 from heads.embed import embed, reading
-from heads.ridge import FOLDS, fit, fit_topic, overall_of, stretched, with_intervals
+from heads.ridge import FOLDS, fit, overall_of, stretched, with_intervals
 from heads.standing import fit_standing, measured_standing, write_standing
+from heads.topic import fit_topic, pairs_of, topic_figures, without_encoder
 from worker.engine.published import MINILM, PUBLISHED, Published, named
 from worker.head import Evidence, Head, gather
 from worker.head.ridge import gate
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHAS = (3_000.0, 10_000.0, 30_000.0, 60_000.0)
+# Of the default head and the surface head: what an earlier one scored is not given again for the same text.
+VERSION = 2
 # Kappas that lie so near to each other are alike.
 ALIKE = 0.002
 NOTHING = np.zeros(0)
@@ -43,9 +46,9 @@ LICENCE = (
 def blank(name: str, degraded: bool, model: Published = MINILM) -> Head:
     """A head without numbers."""
     arrays: dict[str, Any] = dict.fromkeys(
-        ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic"), NOTHING
+        ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic", "centre"), NOTHING
     )
-    return Head(name, 1, CRITERIA, model.name, model.as_read, degraded, 0.9, **arrays)
+    return Head(name, VERSION, CRITERIA, model.name, model.as_read, degraded, 0.9, **arrays)
 
 
 def mixed(targets: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.float64]:
@@ -141,21 +144,6 @@ def interval_coverage(
     return coverage(corpus.targets, low, high)
 
 
-def topic_pairs(
-    corpus: Corpus, vectors: NDArray[np.float32], prompt_vectors: dict[str, NDArray[np.float32]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Prompt features of texts with their own prompt, and with a prompt drawn from the other assignments of the corpus."""
-    has = np.array([p is not None for p in corpus.prompts])
-    texts = [t for t, p in zip(corpus.texts, corpus.prompts, strict=True) if p]
-    own = [p for p in corpus.prompts if p]
-    names, draw = sorted(set(own)), np.random.default_rng(0)
-    foreign = [str(draw.choice([name for name in names if name != p])) for p in own]
-    sides = [
-        gather(texts, side, vectors[has], np.stack([prompt_vectors[p] for p in side])).prompt for side in (own, foreign)
-    ]
-    return sides[0], sides[1]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m heads.fit", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with asap.csv, assignments.json, ellipse*.csv")
@@ -182,16 +170,19 @@ def run(data: Path, model: Published, out: Path, cache: Path) -> None:
     prompts = dict(zip(names, embed(names, cache, settings), strict=True))
     nothing = np.full(vectors.shape[1], np.nan, np.float32)
     rows = np.stack([prompts[p] if p else nothing for p in corpus.prompts])
-    evidence = gather(corpus.texts, corpus.prompts, vectors, rows)
-    pairs = [topic_pairs(c, v, prompts) for c, v in ((corpus, vectors), (test, test_vectors))]
-    topic = fit_topic(np.vstack([p[0] for p in pairs]), np.vstack([p[1] for p in pairs]))
+    pairs = pairs_of({"asap": (corpus, vectors), "ellipse": (test, test_vectors)}, prompts)
+    evidence = gather(corpus.texts, corpus.prompts, vectors, rows, fit_topic(pairs).centre)
     test_evidence = gather(test.texts, [None] * len(test.texts), test_vectors)
     out.mkdir(exist_ok=True)
-    # The surface head needs no encoder: it goes with the default one's.
-    for name, degraded in (("default", False), ("surface", True))[: 2 if model is MINILM else 1]:
-        head, measured = make(replace(blank(name, degraded, model), topic=topic), evidence, corpus)
+    seen = {"default": (evidence, pairs)}
+    if model is MINILM:  # the surface head needs no encoder: it goes with the default one's
+        seen["surface"] = (evidence.without_encoder(), without_encoder(pairs))
+    for name, (known, compared) in seen.items():
+        topic = fit_topic(compared)
+        begun = replace(blank(name, name == "surface", model), topic=topic.weights, centre=topic.centre)
+        head, measured = make(begun, known, corpus)
         measured["ellipse_test"] = ellipse_test(head, test_evidence, test)
-        measured["topic"] = topic_figures(head, pairs)
+        measured["topic"] = topic_figures(compared)
         card = {"data": DATA, "licence": LICENCE, "essays": len(corpus.texts), "measured": measured}
         write_head(head, out, card)
         print(name, json.dumps(measured, indent=1))
@@ -215,21 +206,6 @@ def ellipse_test(head: Head, evidence: Evidence, test: Corpus) -> dict[str, Any]
         "rmse": {c: round(float(e), 3) for c, e in zip(CRITERIA, errors, strict=True) if not np.isnan(e)},
         "pearson_of_mean": round(float(np.corrcoef(truth, mean)[0, 1]), 3),
         "coverage": {c: v for c, v in coverage(test.targets, done.low, done.high).items() if c != "Relevance"},
-    }
-
-
-def topic_figures(head: Head, pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> dict[str, float]:
-    """How the gate treats texts with their own and with somebody else's prompt."""
-    own, foreign = np.vstack([p[0] for p in pairs]), np.vstack([p[1] for p in pairs])
-    gates = []
-    for side in (own, foreign):
-        evidence = Evidence(None, np.zeros((len(side), 1)), side, np.zeros(len(side), np.int64))
-        gates.append(gate(head.on_topic(evidence)))
-    return {
-        "own_untouched": round(float((gates[0] >= 1).mean()), 3),
-        "own_mean_gate": round(float(gates[0].mean()), 3),
-        "foreign_mean_gate": round(float(gates[1].mean()), 3),
-        "foreign_gate_below_half": round(float((gates[1] < 0.5).mean()), 3),
     }
 
 

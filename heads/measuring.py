@@ -27,7 +27,7 @@ def shared_of(head: Head, graded: Graded) -> list[str]:
 
 def compared(head: Head, read: Read) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
     """Agreement and coverage of a head on graded essays, for the criteria that both have."""
-    graded, done = read.graded, head.predict(read.evidence)
+    graded, done = read.graded, head.predict(read.evidence(head.centre))
     shared = shared_of(head, graded)
     ours, theirs = [head.criteria.index(c) for c in shared], [graded.criteria.index(c) for c in shared]
     scales = [graded.scales[k] for k in theirs]

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -17,20 +17,19 @@ from db.errors import GradelineError
 from heads.embed import embed_own
 from heads.graded import Graded, read_graded
 from heads.measuring import compared, refuse_worse, shared_of, table_of
-from heads.refit import Read, refit, refit_standing, topic_of
+from heads.refit import Read, refit, refit_standing
 from heads.standing import write_standing
+from heads.topic import NEUTRAL, Topic, fit_topic
 from worker.engine import Engine, load_engine
 from worker.engine.source import EMBEDDED_REVISION
 from worker.errors import ModelUnavailable
-from worker.head import gather, load_default
+from worker.head import load_default
 from worker.head.choice import choose
+from worker.head.evidence import count_all
 from worker.head.home import OWN, add_version, folder_of, newest
-from worker.head.ridge import NEUTRAL_TOPIC, Head
+from worker.head.ridge import Head
 from worker.head.store import write_head
 from worker.settings import WorkerSettings
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Kappa below which a head is hardly better than chance.
 POOR = 0.3
@@ -41,9 +40,11 @@ def run_fit(given: argparse.Namespace, console: Console) -> None:
     graded = read_graded(given.data, given.min, given.max)
     tell(graded, console)
     settings, engine = opened(given)
-    read = embedded(graded, engine, settings)
     default = the_one_that_comes_along(engine)
-    topic, taught = topic_of(read, default.topic if default else NEUTRAL_TOPIC)
+    read = embedded(graded, engine, settings)
+    pairs = read.pairs()
+    taught = pairs.enough()
+    topic = fit_topic(pairs) if taught else Topic(default.topic, default.centre) if default else NEUTRAL
     with console.status("fitting"):
         head, measured = refit(read, engine, topic)
         standing = refit_standing(read, engine)
@@ -103,10 +104,7 @@ def embedded(graded: Graded, engine: Engine, settings: WorkerSettings) -> Read:
     prompts = sorted({p for p in graded.prompts if p})
     vectors = embed_own([*graded.texts, *prompts], cache, engine)
     own, rest = vectors[: len(graded.texts)], vectors[len(graded.texts) :]
-    known: dict[str, NDArray[np.float32]] = dict(zip(prompts, rest, strict=True))
-    nothing = np.full(vectors.shape[1], np.nan, np.float32)
-    rows = np.stack([known[p] if p else nothing for p in graded.prompts])
-    return Read(graded, gather(graded.texts, graded.prompts, own, rows), known)
+    return Read(graded, count_all(graded.texts, graded.prompts), own, dict(zip(prompts, rest, strict=True)))
 
 
 def card_of(graded: Graded, measured: dict[str, Any], taught: bool, engine: Engine) -> dict[str, Any]:

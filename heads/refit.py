@@ -11,15 +11,18 @@ from sklearn.model_selection import KFold
 
 from heads.agreement import coverage
 from heads.corpora import Corpus
-from heads.fit import held_out, stretch_values, topic_pairs
+from heads.fit import held_out, stretch_values
 from heads.graded import BadData, Graded
-from heads.ridge import CONFIDENCE, EDGES, FOLDS, fit, fit_topic, stretched, with_intervals
+from heads.ridge import CONFIDENCE, EDGES, FOLDS, fit, stretched, with_intervals
 from heads.standing import fit_standing, half_widths, left_out
+from heads.topic import Pairs, Topic, pairs_of
+from worker.features.prompt import NO_CENTRE
 from worker.head import Evidence, Head
 from worker.head.agreement import agreement_of
 from worker.head.checkpoint import checkpoint_head
+from worker.head.evidence import Counted, joined, words_in
 from worker.head.home import OWN
-from worker.head.ridge import NEUTRAL_TOPIC, gate
+from worker.head.ridge import gate
 from worker.head.standing import COLUMNS, Standing
 from worker.head.traits import CRITERIA
 
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 ALPHAS = (10.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
-# Essays of a length that intervals of their own need; of an assignment that is left out; of what teaches off topic.
-BIN, GROUP, PROMPTS, PROMPTED = 50, 10, 4, 40
+# Essays of a length that intervals of their own need; of an assignment that is left out.
+BIN, GROUP = 50, 10
 
 
 @dataclass(frozen=True)
@@ -40,23 +43,34 @@ class Read:
     """Graded essays with what the encoder said of them."""
 
     graded: Graded
-    evidence: Evidence
-    prompt_vectors: dict[str, NDArray[np.float32]]
+    counted: Counted
+    vectors: NDArray[np.float32]  # (n, D)
+    prompts: dict[str, NDArray[np.float32]]
 
-    @property
-    def corpus(self) -> Corpus:
-        """On all four criteria; assignments of few essays are thrown together."""
-        targets = np.full((len(self.graded.texts), len(CRITERIA)), np.nan)
-        for k, name in enumerate(self.graded.criteria):
-            targets[:, CRITERIA.index(name)] = self.graded.unit[:, k]
-        sizes = Counter(self.graded.groups.tolist())
-        groups = np.array([g if sizes[g] >= GROUP else "" for g in self.graded.groups.tolist()])
-        return Corpus(self.graded.texts, self.graded.prompts, groups, targets, np.ones(len(groups)))
+    def evidence(self, centre: Array) -> Evidence:
+        """All that a head with this centre looks at."""
+        nothing = np.full(self.vectors.shape[1], np.nan, np.float32)
+        asked = np.stack([self.prompts[p] if p else nothing for p in self.graded.prompts])
+        return joined(self.counted, self.vectors, asked, centre)
+
+    def pairs(self) -> Pairs:
+        """What teaches off topic."""
+        return pairs_of({"": (corpus_of(self.graded), self.vectors)}, self.prompts)
 
 
-def refit(read: Read, engine: Engine, topic: Array) -> tuple[Head, dict[str, Any]]:
+def corpus_of(graded: Graded) -> Corpus:
+    """On all four criteria; assignments of few essays are thrown together."""
+    targets = np.full((len(graded.texts), len(CRITERIA)), np.nan)
+    for k, name in enumerate(graded.criteria):
+        targets[:, CRITERIA.index(name)] = graded.unit[:, k]
+    sizes = Counter(graded.groups.tolist())
+    groups = np.array([g if sizes[g] >= GROUP else "" for g in graded.groups.tolist()])
+    return Corpus(graded.texts, graded.prompts, groups, targets, np.ones(len(groups)))
+
+
+def refit(read: Read, engine: Engine, topic: Topic) -> tuple[Head, dict[str, Any]]:
     """The head, and what was measured of it by cross-validation."""
-    y, evidence, graded = read.graded.unit, read.evidence, read.graded
+    y, evidence, graded = read.graded.unit, read.evidence(topic.centre), read.graded
     folds = list(KFold(FOLDS, shuffle=True, random_state=0).split(y))
     if engine.outputs:
         alpha, (head, raw) = None, _outputs(read, engine)
@@ -65,13 +79,13 @@ def refit(read: Read, engine: Engine, topic: Array) -> tuple[Head, dict[str, Any
         none = np.zeros(0)
         head = Head(
             OWN, 0, graded.criteria, engine.model, engine.revision, False, CONFIDENCE,
-            none, none, none, none, none, none, topic,
+            none, none, none, none, none, none, topic.weights, topic.centre,
         )  # fmt: skip
         tries = {alpha: held_out(head, evidence, y, alpha, folds) for alpha in ALPHAS}
         alpha = min(tries, key=lambda a: float(np.nanmean((tries[a] - y) ** 2)))
         raw = tries[alpha]
         final = stretched(fit(head, evidence, y, alpha), raw, y)
-    final = replace(final, topic=topic)
+    final = replace(final, topic=topic.weights, centre=topic.centre)
     predicted = stretch_values(raw, y)
     if "Relevance" in graded.criteria:
         predicted[:, graded.criteria.index("Relevance")] *= gate(final.on_topic(evidence))
@@ -84,8 +98,7 @@ def refit(read: Read, engine: Engine, topic: Array) -> tuple[Head, dict[str, Any
 
 def _outputs(read: Read, engine: Engine) -> tuple[Head, Array]:
     """A checkpoint's outputs on the scale that they have in these essays."""
-    vectors = read.evidence.vectors
-    assert vectors is not None  # noqa: S101 - an engine has read them
+    vectors = read.vectors
     own = vectors[:, : len(engine.outputs)]
     low, high = float(own.min()), float(own.max())
     if not low < high:
@@ -98,7 +111,7 @@ def _outputs(read: Read, engine: Engine) -> tuple[Head, Array]:
     head = replace(
         head, name=OWN, criteria=read.graded.criteria, weights=head.weights[:, places], bias=head.bias[places]
     )
-    return head, head.raw(read.evidence)
+    return head, head.raw(read.evidence(NO_CENTRE))
 
 
 def _sized(head: Head, predicted: Array, words: NDArray[np.int64], y: Array) -> Head:
@@ -111,7 +124,7 @@ def _sized(head: Head, predicted: Array, words: NDArray[np.int64], y: Array) -> 
 
 def _covered(head: Head, predicted: Array, read: Read, folds: list[Any]) -> dict[str, dict[str, float]]:
     """Coverage of held-out scores; each fold's widths come from the other folds' residuals."""
-    y, words = read.graded.unit, read.evidence.words
+    y, words = read.graded.unit, words_in(read.counted.surface)
     low, high = np.zeros_like(y), np.zeros_like(y)
     for train, test in folds:
         made = _sized(head, predicted[train], words[train], y[train])
@@ -120,20 +133,11 @@ def _covered(head: Head, predicted: Array, read: Read, folds: list[Any]) -> dict
     return coverage(y, low, high, read.graded.criteria)
 
 
-def topic_of(read: Read, otherwise: Array = NEUTRAL_TOPIC) -> tuple[Array, bool]:
-    """What tells texts that answer their prompt from others, and whether it was fitted: few prompts teach nothing."""
-    prompts = [p for p in read.graded.prompts if p]
-    if len(set(prompts)) < PROMPTS or len(prompts) < PROMPTED or read.evidence.vectors is None:
-        return otherwise, False
-    return fit_topic(*topic_pairs(read.corpus, read.evidence.vectors, read.prompt_vectors)), True
-
-
 def refit_standing(read: Read, engine: Engine) -> Standing:
     """The standing head that calibrations begin with. Its intervals are measured if there are two assignments, else
     as wide as the scale."""
-    surface, corpus = read.evidence.surface, read.corpus
-    assert read.evidence.vectors is not None  # noqa: S101 - an engine has read them
-    inputs = np.hstack([read.evidence.vectors, surface])
+    surface, corpus = read.counted.surface, corpus_of(read.graded)
+    inputs = np.hstack([read.vectors, surface])
     known = inputs, surface.shape[1], corpus, engine.model, engine.revision
     standing = fit_standing(*known)
     several = len(np.unique(corpus.groups)) > 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from crepes import ConformalRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 
 from worker.head import Evidence, Head
 from worker.head.ridge import standardised
@@ -92,14 +92,3 @@ def _half_widths(residuals: NDArray[np.float64], bins: NDArray[np.int64], count:
     places = np.arange(count)
     ends = conformal.predict_int(np.zeros(len(places)), bins=places, confidence=CONFIDENCE)
     return np.asarray((ends[:, 1] - ends[:, 0]) / 2)
-
-
-def fit_topic(own: NDArray[np.float64], foreign: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intercept and weights of the probability that a text answers its prompt.
-
-    `own` (n, 3) are prompt features of texts with their own prompt, `foreign` with prompts of other assignments.
-    """
-    x = np.vstack([own, foreign])
-    y = np.r_[np.ones(len(own)), np.zeros(len(foreign))]
-    model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000).fit(x, y)
-    return np.concatenate([model.intercept_, model.coef_[0]])

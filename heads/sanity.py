@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def changes(essays: Drawn, engine: Engine) -> dict[str, NDArray[np.float64]]:
     """By way of spoiling, the mean change of the four criteria and of the whole, in points of 100."""
-    reader, head = Reader(engine), load_default(engine.model, engine.revision)
+    head = load_default(engine.model, engine.revision)
+    reader = Reader(engine, head.centre)
     before = graded(essays.texts, essays.prompts, reader, head).scores
     out = {}
     for name, (change, _) in SPOILS.items():

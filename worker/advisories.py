@@ -25,8 +25,10 @@ LETTER_SHARE = 0.6  # of the characters that are no spaces; prose has more than 
 UNKNOWN_SHARE = 0.2  # of the words; 1 of 1,000 essays of the corpora is above 0.1
 # Probability that the text answers its prompt. A story shares few words with the prompt that asked for it, and a title
 # is no prompt to compare with: there only a text that is surely off is spoken of.
-OFF_TOPIC, OFF_TOPIC_STORY, OFF_TOPIC_TITLE = 0.35, 0.03, 0.02
-STORY = re.compile(r"\bstor(?:y|ies)\b|\btime when\b|\bnarrative\b", re.IGNORECASE)
+OFF_TOPIC, OFF_TOPIC_STORY, OFF_TOPIC_TITLE = 0.3, 0.1, 0.01
+STORY = re.compile(
+    r"\b(?:write|tell|narrate)\b[^.?!]{0,40}\bstor(?:y|ies)\b|\btime when\b|\bnarrative\b", re.IGNORECASE
+)
 TITLE_WORDS = 6
 BORROWED = 0.22  # of the words stand in runs of the prompt: more than one quotation of it
 # Shares that about 1 of 100 essays of the corpora reach, or fewer.

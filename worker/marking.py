@@ -15,6 +15,7 @@ from db.jobs import Claimed, Finished, Scorer
 from worker.engine.base import Encoded
 from worker.errors import EngineFailed, ModelUnavailable, Unscorable, WorkerError
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
+from worker.features.prompt import NO_CENTRE
 from worker.head import Evidence, Head, gather
 from worker.head.evidence import words_in
 from worker.head.taught import Taught
@@ -49,7 +50,7 @@ class Marker:
     ) -> None:  # fmt: skip
         self.engine, self.head, self.fallback, self.worker, self.why = engine, head, fallback, worker, why
         self.standing, self.taught = standing, taught
-        self.reader = Reader(engine) if engine else None
+        self.reader = Reader(engine, head.centre if head else NO_CENTRE) if engine else None
         self._failures = 0
 
     @property
@@ -193,7 +194,8 @@ class Marker:
         engine = None if head.degraded else self.engine
         prediction = head.predict(evidence)
         on_topic = (self.head or self.fallback).on_topic(evidence)
-        judged = Judged(head, prediction, evidence, on_topic, engine, self.worker, self._evidence_of(head))
+        mark = self.reader.mark if self.reader else 0.0
+        judged = Judged(head, prediction, evidence, on_topic, mark, engine, self.worker, self._evidence_of(head))
         results = results_of(held, judged)
         after_ms = (perf_counter() - began) * 1000
         return [

@@ -13,6 +13,7 @@ from db.jobs import Claimed
 from worker.advisories import notice
 from worker.engine.base import Encoded, Rest
 from worker.features.prompt import FEATURES as PROMPT_FEATURES
+from worker.features.prompt import mark_of
 from worker.features.surface import FEATURES as SURFACE
 from worker.features.text import Text
 from worker.head import Evidence, gather
@@ -29,17 +30,17 @@ KEPT_AS, COUNTED_AS = np.dtype("<f2"), np.dtype("<f4")
 
 
 class Reader:
-    """An engine with what it remembers of assignment prompts."""
+    """An engine with its centre (2, D), and with what it remembers of assignment prompts."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, centre: NDArray[np.floating]) -> None:
+        self.engine, self.centre, self.mark = engine, centre, mark_of(centre)
         self._prompts: dict[str, NDArray[np.float32]] = {}
         # Looking at words needs no engine, and an engine that computes needs no Python: they run side by side.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="counting")
 
     def begin(self, held: Sequence[Claimed]) -> Callable[[], tuple[Encoded, Evidence]]:
         """Vectors and features of jobs, when the engine is done with them; what is kept is not computed again."""
-        if all(_counted(job) and (job.topic or not job.prompt) for job in held):
+        if all(_counted(job) and self._compared(job) for job in held):
             kept = self._begin(held, [job.text for job in held])
             return lambda: _remembered(held, kept())
         texts, prompts = [Text(job.text) for job in held], [job.prompt for job in held]
@@ -50,7 +51,7 @@ class Reader:
         def ended() -> tuple[Encoded, Evidence]:
             encoded, (counted, noticed) = rest(), seen.result()
             topics = _placed(of_prompts, prompts, encoded.vectors.shape[1])
-            return encoded, joined(counted, encoded.vectors, topics, noticed)
+            return encoded, joined(counted, encoded.vectors, topics, self.centre, noticed)
 
         return ended
 
@@ -61,7 +62,7 @@ class Reader:
         counted = self._beside.submit(count, read, prompts)
         of_prompts = self._of_prompts(prompts)
         vectors = _rounded(self.engine.encode(once)).vectors
-        return joined(counted.result(), vectors, _placed(of_prompts, prompts, vectors.shape[1]))
+        return joined(counted.result(), vectors, _placed(of_prompts, prompts, vectors.shape[1]), self.centre)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """The engine's vectors of what texts say, each thing once, in the precision in which they are kept."""
@@ -71,6 +72,10 @@ class Reader:
         new = [n for n, job in enumerate(held) if job.vector is None]
         rest = self.engine.begin([once[n] for n in new]) if new else None
         return lambda: _with_kept(held, new, _rounded(rest()) if rest else None)
+
+    def _compared(self, job: Claimed) -> bool:
+        """Whether the prompt features that are kept, if there is a prompt, are those that this centre gives."""
+        return not job.prompt or (job.topic is not None and job.topic[len(PROMPT_FEATURES) :] == [self.mark])
 
     def _of_prompts(self, prompts: Sequence[str | None]) -> dict[str, NDArray[np.float32]]:
         """Vectors of the assignment prompts. A class shares its prompt: they are remembered."""
@@ -127,7 +132,7 @@ def _remembered(held: Sequence[Claimed], encoded: Encoded) -> tuple[Encoded, Evi
     """The evidence of jobs of which all is kept: no text is read."""
     counted = np.stack([np.frombuffer(job.surface or b"", COUNTED_AS) for job in held]).astype(np.float64)
     nothing = [np.nan] * len(PROMPT_FEATURES)
-    topics = np.array([job.topic or nothing for job in held], np.float64)
+    topics = np.array([(job.topic or nothing)[: len(nothing)] for job in held], np.float64)
     return encoded, Evidence(encoded.vectors, counted, topics, words_in(counted))
 
 

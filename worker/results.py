@@ -39,6 +39,7 @@ class Judged:
     prediction: Prediction
     evidence: Evidence
     on_topic: NDArray[np.float64]  # (n,) NaN without an assignment prompt
+    mark: float  # of the centre that the prompt features were made with
     engine: Engine | None
     worker: str
     read: Read
@@ -83,7 +84,7 @@ def _columns(
     if job.explain:
         _explain(job, scores, judged)
     advisories = _advisories(job, n, judged)
-    topic = judged.evidence.prompt[n].tolist()
+    topic = [*judged.evidence.prompt[n].tolist(), judged.mark]
     return {
         "scores": scores,
         "overall": overall,

@@ -45,7 +45,7 @@ def test_every_sample_is_graded_with_all_that_the_api_promises(graded):
         for score in [*job["scores"], job["overall"]]:
             low, high = score["interval"]
             assert score["min"] <= low <= score["score"] <= high <= score["max"]
-        assert job["scored_by"]["model"] == "all-MiniLM-L6-v2" and job["scored_by"]["head"] == "default@1"
+        assert job["scored_by"]["model"] == "all-MiniLM-L6-v2" and job["scored_by"]["head"] == "default@2"
         assert job["scored_by"]["text_coverage"] == 1.0
         times = job["timings"]
         assert all(times[k] > 0 for k in ("queue_ms", "tokenize_ms", "inference_ms", "persist_ms"))

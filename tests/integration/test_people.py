@@ -26,7 +26,7 @@ def test_an_old_client_gets_the_levels_of_the_job_that_its_text_became(stack, ol
         with stack.client() as client:
             job = client.get(answer.headers["Location"].rpartition("/")[2])
         assert answer.json() == {s["criterion"]: s["level"] for s in job["scores"]}
-        assert not job["degraded"] and job["scored_by"]["head"] == "default@1"
+        assert not job["degraded"] and job["scored_by"]["head"] == "default@2"
         levels[name] = sum(ORDER.index(level) for level in answer.json().values())
     assert levels["town-strong.txt"] > levels["town-weak.txt"]
     assert old.get("/health").json()["status"] == "healthy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,18 @@ from worker.features.text import Text, prompt_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# The last of the pooled layers is the one that sentence encoders are trained to compare.
+POOLED_LAYERS = 3
 FEATURES = (
-    "similarity",  # cosine of the two vectors' last layers; 0 without vectors
+    "early",  # cosines of the two vectors' layers, each less its centre; 0 without vectors
+    "middle",
+    "last",
     "shared_share",  # share of the prompt's content words (by weight) that the text uses
     "density",  # prompt content words among the text's content words
 )
+# An encoder's centre is the mean vector of essays above the mean vector of prompts, (2, D): what essays of all assignments
+# share tells nothing of one. Nobody has measured this one: cosines are those of the vectors themselves.
+NO_CENTRE = np.zeros((2, 1))
 COMMON_ZIPF = 6.0
 STEM = 5
 
@@ -39,14 +47,19 @@ def prompt_features(
     shared: NDArray[np.float64],
     vectors: NDArray[np.float32] | None,
     prompt_vectors: NDArray[np.float32] | None,
-    hidden: int,
+    centre: NDArray[np.floating],
 ) -> NDArray[np.float64]:
-    """(n, 3) with the overlaps `shared` (n, 2), whose NaN rows stay. `hidden` is the width of the vectors' last layer."""
+    """(n, 5) with the overlaps `shared` (n, 2), whose NaN rows stay. `centre` is the encoder's, (2, D)."""
     if vectors is not None and prompt_vectors is not None:
-        alike = cosine(vectors[:, -hidden:], prompt_vectors[:, -hidden:])
+        alike = cosine(_layers(vectors - centre[0]), _layers(prompt_vectors - centre[1]))
     else:
-        alike = np.where(np.isnan(shared[:, 0]), np.nan, 0.0)
+        alike = np.repeat(np.where(np.isnan(shared[:, :1]), np.nan, 0.0), POOLED_LAYERS, axis=1)
     return np.column_stack([alike, shared])
+
+
+def mark_of(centre: NDArray[np.floating]) -> float:
+    """Tells prompt features that are kept from those that another centre gave: a checksum, as a whole number."""
+    return float(zlib.crc32(np.ascontiguousarray(centre, "<f4").tobytes()))
 
 
 def content(text: Text) -> dict[str, float]:
@@ -65,8 +78,14 @@ def overlap(text: dict[str, float], prompt: dict[str, float]) -> tuple[float, fl
     return share, len(shared) / math.sqrt(max(1, len(text)))
 
 
-def cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Row by row; NaN where a row is NaN, 0 where a row is zero."""
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    dots = np.einsum("ij,ij->i", a.astype(np.float64), b.astype(np.float64))
+def _layers(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(n, 3, hidden) the layers of vectors (n, D); of an odd width, the most that parts into three, from the end."""
+    hidden = vectors.shape[1] // POOLED_LAYERS
+    return vectors[:, -POOLED_LAYERS * hidden :].reshape(len(vectors), POOLED_LAYERS, hidden)
+
+
+def cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Along the last axis; NaN where a vector is NaN, 0 where one is zero."""
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    dots = np.einsum("...j,...j->...", a.astype(np.float64), b.astype(np.float64))
     return np.where(np.isnan(norms), np.nan, dots / np.where(norms > 0, norms, 1.0))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from worker.errors import ModelUnavailable
+from worker.features.prompt import NO_CENTRE
 from worker.features.surface import FEATURES
 from worker.head.ridge import NEUTRAL_TOPIC, Head
 from worker.head.traits import CRITERIA, measured_by
@@ -34,5 +35,5 @@ def checkpoint_head(model: str, revision: str, labels: Sequence[str], width: int
     called = "checkpoint" if (low, high) == (0, 1) else f"checkpoint-{low:g}-{high:g}"
     return Head(
         called, 1, criteria, model, revision, False, CERTAIN, mean, scale, weights, np.zeros(len(criteria)),
-        np.zeros(0), np.ones((1, len(criteria) + 1)), NEUTRAL_TOPIC,
+        np.zeros(0), np.ones((1, len(criteria) + 1)), NEUTRAL_TOPIC, NO_CENTRE,
     )  # fmt: skip

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.features.prompt import overlaps, prompt_features
+from worker.features.prompt import NO_CENTRE, POOLED_LAYERS, overlaps, prompt_features
 from worker.features.surface import FEATURES, passes, surface_of
 from worker.features.text import Text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-# The last of the pooled layers is the one that sentence encoders are trained to compare.
-POOLED_LAYERS = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Evidence:
 
     vectors: NDArray[np.float32] | None  # (n, D)
     surface: NDArray[np.float64]  # (n, F): worker/features/surface.py
-    prompt: NDArray[np.float64]  # (n, 3): worker/features/prompt.py; NaN rows without an assignment prompt
+    prompt: NDArray[np.float64]  # (n, 5): worker/features/prompt.py; NaN rows without an assignment prompt
     words: NDArray[np.int64]  # (n,)
     # (n,) codes of remarks on the texts themselves, where they were looked for: worker/advisories.py
     noticed: tuple[frozenset[str], ...] | None = None
@@ -36,6 +33,12 @@ class Evidence:
         places = np.arange(len(self.words))[rows]
         noticed = None if self.noticed is None else tuple(self.noticed[n] for n in places)
         return Evidence(vectors, self.surface[rows], self.prompt[rows], self.words[rows], noticed)
+
+    def without_encoder(self) -> Evidence:
+        """The same, as it is when no encoder can run."""
+        prompt = self.prompt.copy()
+        prompt[:, :POOLED_LAYERS] *= 0  # NaN rows stay
+        return Evidence(None, self.surface, prompt, self.words, self.noticed)
 
 
 @dataclass(frozen=True)
@@ -56,23 +59,29 @@ def gather(
     prompts: Sequence[str | None],
     vectors: NDArray[np.float32] | None = None,
     prompt_vectors: NDArray[np.float32] | None = None,
+    centre: NDArray[np.floating] = NO_CENTRE,
 ) -> Evidence:
-    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none."""
+    """The evidence of texts and their assignment prompts; `prompt_vectors` has NaN rows where there is none.
+    `centre` (2, D) is the encoder's: worker/features/prompt.py."""
+    return joined(count_all(texts, prompts), vectors, prompt_vectors, centre)
+
+
+def count_all(texts: Sequence[str], prompts: Sequence[str | None]) -> Counted:
+    """What any number of texts hold, some at a time."""
     parts = [count([Text(text) for text in texts[part]], prompts[part]) for part in passes([len(t) for t in texts])]
     parts = parts or [count([], [])]
-    counted = Counted(np.concatenate([p.surface for p in parts]), np.concatenate([p.overlaps for p in parts]))
-    return joined(counted, vectors, prompt_vectors)
+    return Counted(np.concatenate([p.surface for p in parts]), np.concatenate([p.overlaps for p in parts]))
 
 
 def joined(
     counted: Counted,
     vectors: NDArray[np.float32] | None,
     prompt_vectors: NDArray[np.float32] | None,
+    centre: NDArray[np.floating],
     noticed: tuple[frozenset[str], ...] | None = None,
 ) -> Evidence:
     """What is counted in texts and what an encoder makes of them, as one."""
-    hidden = vectors.shape[1] // POOLED_LAYERS if vectors is not None else 0
-    topics = prompt_features(counted.overlaps, vectors, prompt_vectors, hidden)
+    topics = prompt_features(counted.overlaps, vectors, prompt_vectors, centre)
     return Evidence(vectors, counted.surface, topics, words_in(counted.surface), noticed)
 
 

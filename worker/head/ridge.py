@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from worker.features.prompt import FEATURES as PROMPT_FEATURES
 from worker.head.evidence import Evidence
 from worker.head.traits import CRITERION_OF
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 # A feature further out than this many standard deviations counts as this far: the head was fitted on no such text.
 FARTHEST = 4.0
-# The probability from which a text counts as answering its prompt; below, Relevance falls in proportion.
-ON_TOPIC = 0.5
+# The probability from which a text counts as answering its prompt; below, Relevance falls in proportion. It was learned from
+# as many texts with another's prompt as with their own; in a class hardly any is off topic, so even chances are not enough.
+ON_TOPIC = 0.3
 # Of a head that nobody has taught what is off topic: every text is as good as surely on it.
-NEUTRAL_TOPIC = np.array([10.0, 0.0, 0.0, 0.0])
+NEUTRAL_TOPIC = np.array([10.0, *np.zeros(len(PROMPT_FEATURES))])
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Head:
     bias: NDArray[np.float64]  # (C,)
     edges: NDArray[np.float64]  # (B - 1,) word counts that part the B bins of intervals
     half_widths: NDArray[np.float64]  # (B, C + 1); the last column is the overall score's
-    topic: NDArray[np.float64]  # (1 + 3,) logistic intercept and weights of the prompt features
+    topic: NDArray[np.float64]  # (1 + 5,) logistic intercept and weights of the prompt features
+    centre: NDArray[np.float64]  # (2, D) with which the prompt features are made, or (2, 1): worker/features/prompt.py
 
     def raw(self, evidence: Evidence) -> NDArray[np.float64]:
         """(n, C) before the gate of Relevance and the ends of the scale."""
@@ -85,7 +88,12 @@ class Head:
 
     def on_topic(self, evidence: Evidence) -> NDArray[np.float64]:
         """The probability that a text answers its own prompt rather than somebody else's, (n,)."""
-        return np.asarray(1 / (1 + np.exp(-(self.topic[0] + evidence.prompt @ self.topic[1:]))))
+        return on_topic(evidence.prompt, self.topic)
+
+
+def on_topic(features: NDArray[np.float64], topic: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) logistic, of prompt features (n, 5); NaN where these are."""
+    return np.asarray(1 / (1 + np.exp(-(topic[0] + features @ topic[1:]))))
 
 
 def standardised(

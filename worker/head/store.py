@@ -15,7 +15,7 @@ from worker.head.ridge import Head
 
 HERE = Path(__file__).parent
 WORDS = ("name", "version", "model", "revision", "degraded", "confidence")
-ARRAYS = ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic")
+ARRAYS = ("mean", "scale", "weights", "bias", "edges", "half_widths", "topic", "centre")
 
 
 def write_head(head: Head, folder: Path, card: dict[str, Any]) -> None:
@@ -42,6 +42,8 @@ def read_head(folder: Path, name: str) -> Head:
             f"the numbers of head '{name}' are not those of its card: reinstall, or run `make heads`"
         )
     arrays = {key: value.astype(np.float64) for key, value in load(numbers).items()}
+    if arrays.keys() != set(ARRAYS):
+        raise ModelUnavailable(f"the head '{name}' was fitted by another version of Gradeline: fit it again")
     fields: dict[str, Any] = {key: about[key] for key in WORDS} | arrays
     return Head(criteria=tuple(about["criteria"]), **fields)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from worker.head.evidence import POOLED_LAYERS, Evidence
+from worker.features.prompt import POOLED_LAYERS
+from worker.head.evidence import Evidence
 from worker.head.ridge import Prediction
 from worker.head.standing import Baseline
 

@@ -151,7 +151,7 @@ def test_a_calibration_that_waits_has_no_report_yet(api):
 def test_without_calibration_the_card_of_the_head_that_comes_along_is_the_report(api):
     for path in ("/v1/rubrics/default/report", PATH):
         body = api("GET", path).json
-        assert (body["kind"], body["head"], body["calibration"]) == ("default_head", "default@1", None)
+        assert (body["kind"], body["head"], body["calibration"]) == ("default_head", "default@2", None)
         measured = default_card()["card"]["measured"]
         for side in ("seen", "unseen"):
             kappas = {name: each[side]["wtkappa"] for name, each in body["default_head"]["figures"].items()}

@@ -45,7 +45,8 @@ def test_what_spoils_a_text_lowers_the_right_criterion(engine, own):
 
 
 def test_guarded_attacks_on_own_texts_win_little_unnoticed(engine, own):
-    reader, head = Reader(engine), load_default(engine.model, engine.revision)
+    head = load_default(engine.model, engine.revision)
+    reader = Reader(engine, head.centre)
     before = graded(own.texts, own.prompts, reader, head)
     for name in GUARDED:
         after = graded(own.changed(name, ATTACKS[name]), own.prompts, reader, head)

@@ -69,8 +69,12 @@ def test_off_topic_needs_a_prompt_and_a_low_probability():
 
 @pytest.mark.parametrize("prompt", ["Tell a story about a time when you were patient.", "Distance learning"])
 def test_a_story_and_a_title_are_off_topic_only_when_it_is_sure(prompt):
-    assert "off_topic" not in codes(ESSAY, prompt, 0.1)
-    assert "off_topic" in codes(ESSAY, prompt, 0.01)
+    assert "off_topic" not in codes(ESSAY, prompt, 0.15)
+    assert "off_topic" in codes(ESSAY, prompt, 0.005)
+
+
+def test_a_question_about_a_story_asks_for_no_story():
+    assert "off_topic" in codes(ESSAY, "Explain why the author ends the story with this paragraph.", 0.15)
 
 
 def test_weak_english_is_english_and_its_words_are_words():

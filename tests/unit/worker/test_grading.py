@@ -92,7 +92,7 @@ def test_one_bad_text_spoils_no_other(database, servers, tenant):
     views = [found(database, tenant, job) for job in ids]
     assert [v.job.state for v in views] == ["succeeded"] * 3
     assert [v.result.degraded for v in views] == [False, True, False]
-    assert views[1].result.scored_by["head"] == "surface@1" and "degraded" in views[1].result.review_reasons
+    assert views[1].result.scored_by["head"] == "surface@2" and "degraded" in views[1].result.review_reasons
     refused = found(database, tenant, strict)
     assert (refused.job.state, refused.job.error["code"]) == ("failed", "unscorable")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from db.jobs import Claimed
 from worker.engine.fake import FakeEngine
-from worker.reading import Reader
+from worker.features.prompt import NO_CENTRE
+from worker.reading import Reader, as_kept
 
 OWN = "Phones help pupils to look things up. They do distract, though. A class can agree on when to use them, and when not."
 PADDED = f"{OWN} They do distract, though. A class can agree on when to use them, and when not."
@@ -18,7 +20,7 @@ PROMPT = "Should pupils use phones in class?"
 
 @pytest.fixture
 def reader():
-    return Reader(FakeEngine())
+    return Reader(FakeEngine(), NO_CENTRE)
 
 
 def job(text: str, prompt: str | None = PROMPT) -> Claimed:
@@ -39,3 +41,13 @@ def test_jobs_examples_and_texts_that_are_looked_at_are_read_alike(reader):
     assert np.array_equal(reader.encode(texts).vectors, graded)
     looked = reader.look(texts, [PROMPT, None]).vectors
     assert looked is not None and np.array_equal(looked, graded)
+
+
+def test_kept_features_of_a_prompt_are_used_again_unless_another_centre_or_an_older_version_made_them(reader):
+    encoded, first = reader.begin([job(OWN)])()
+    vector, surface = as_kept(encoded.vectors, first.surface, 0)
+    kept = [0.5, 0.5, 0.5, 0.5, 0.5]
+    topics = [[*kept, reader.mark], [*kept, reader.mark + 1], kept[:3], None]
+    jobs = [replace(job(OWN), vector=vector, surface=surface, topic=topic) for topic in topics]
+    again = [reader.begin([each])()[1].prompt[0].tolist() for each in jobs]
+    assert again == [kept, *[first.prompt[0].tolist()] * 3]

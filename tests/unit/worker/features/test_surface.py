@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.features.prompt import cosine, overlap, overlaps, prompt_features
+from worker.features.prompt import NO_CENTRE, cosine, mark_of, overlap, overlaps, prompt_features
 from worker.features.surface import FEATURES, surface
 from worker.features.text import Text
 
@@ -74,9 +74,24 @@ def test_a_long_run_of_anything_is_finite_too():
 
 def test_a_prompt_shared_in_full_has_share_one_and_no_prompt_is_nan():
     texts = [Text("Phones belong in schools."), Text("Whales sing.")]
-    out = prompt_features(overlaps(texts, ["Phones in schools", None]), None, None, 0)
-    assert out[0, 1] == pytest.approx(1.0) and out[0, 0] == 0.0
+    out = prompt_features(overlaps(texts, ["Phones in schools", None]), None, None, NO_CENTRE)
+    assert out[0, 3] == pytest.approx(1.0) and out[0, :3].tolist() == [0, 0, 0]
     assert np.isnan(out[1]).all()
+
+
+def test_each_layer_is_compared_less_its_centre():
+    text, prompt = np.array([[1, 0, 5, 5, 2, 1]], np.float32), np.array([[0, 1, 5, 5, 1, 1]], np.float32)
+    shared, centre = np.array([[0.5, 0.2]]), np.array([[0, 0, 4, 5, 1, 1], [0, 0, 5, 4, 0, 1]])
+    plain, centred = (prompt_features(shared, text, prompt, each)[0].tolist() for each in (NO_CENTRE, centre))
+    assert plain == pytest.approx([0, 1, 3 / math.sqrt(10), 0.5, 0.2])
+    assert centred == pytest.approx([0, 0, 1, 0.5, 0.2])
+    nothing = np.full_like(prompt, np.nan)
+    assert np.isnan(prompt_features(np.full((1, 2), np.nan), text, nothing, centre)).all()
+
+
+def test_features_of_another_centre_are_told_apart():
+    centre = np.array([[0.25, 0.5], [0.1, 0.0]])
+    assert mark_of(centre) == mark_of(centre.astype(np.float32)) != mark_of(centre + 0.25) != mark_of(NO_CENTRE)
 
 
 def test_overlap_weighs_words_and_counts_density():
