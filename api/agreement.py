@@ -10,8 +10,8 @@ from flask import Response
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.auth import allow
-from api.jobs import WRONG, answer, services
 from api.reports import routes as routes
+from api.routing import WRONG, answer, services
 from api.rubric_bodies import RubricPath
 from api.rubrics import named
 from db import agreement

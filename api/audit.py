@@ -11,7 +11,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import allow
-from api.jobs import KEY, WRONG, answer, services
+from api.routing import KEY, WRONG, answer, services
 from db.audit import list_audit
 
 routes = APIBlueprint("audit", __name__, url_prefix="/v1/audit", abp_tags=[Tag(name="Audit")], abp_security=KEY)

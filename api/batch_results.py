@@ -14,7 +14,7 @@ from api import result_files
 from api.auth import allow
 from api.batch_bodies import BatchPath
 from api.batch_streams import routes as routes
-from api.jobs import WRONG, read_id, services
+from api.routing import WRONG, read_id, services
 from api.views import batch_body, job_body
 from db import batches
 from db.batches import BatchView

@@ -16,8 +16,8 @@ from api.errors import UnsupportedMediaType
 from api.files import form_fingerprint, the_file
 from api.form_fields import read_fields
 from api.idempotency import digest_of_kind
-from api.jobs import FORM, services
 from api.problems import invalid
+from api.routing import FORM, services
 from api.spool import spooled
 from api.zipped import Zipped
 

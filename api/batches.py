@@ -24,9 +24,10 @@ from api.batch_bodies import (
 )
 from api.errors import InvalidRequest, UnsupportedMediaType
 from api.idempotency import Once
-from api.jobs import KEY, SUBMIT_WRONG, WRONG, answer, job_rubric, offered_model, read_id, services
+from api.jobs import job_rubric
 from api.problems import Problem
 from api.requests import origin
+from api.routing import KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services
 from api.rubric_bodies import InlineRubric
 from api.views import batch_body
 from broker.queues import queue_name

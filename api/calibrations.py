@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from flask import Response, request
@@ -13,35 +12,29 @@ from sqlalchemy.orm import Session
 
 from api import graded_csv
 from api.auth import allow
-from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
-from api.jobs import WRONG, answer, offered_model, services
-from api.json_stream import LONGEST, gathered
-from api.problems import MOST_ERRORS, Problem, invalid
-from api.requests import not_an_object
-from api.rubric_bodies import (
+from api.calibration_bodies import (
     CalibrationBody,
     CalibrationList,
     CalibrationPath,
-    CohortBatch,
-    ExampleBody,
     ForceQuery,
     NewCalibrationBody,
-    RubricPath,
-    RubricQuery,
 )
+from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
+from api.json_stream import LONGEST, gathered
+from api.lessons import MOST_EXAMPLES, lessons_of
+from api.problems import Problem, invalid
+from api.requests import not_an_object
+from api.routing import WRONG, answer, offered_model, read_id, services
+from api.rubric_bodies import RubricPath, RubricQuery
 from api.rubrics import csv_text, named
 from api.rubrics import routes as routes
 from api.spool import spooled
 from broker.queues import queue_name
-from db import calibrations, reviews
-from db.baselines import FEWEST
+from db import activation, calibrations
 from db.calibration import Calibration
-from db.calibrations import NewExample
 from db.errors import CalibrationNotFound
 from db.rubric import Rubric
 
-FEWEST_EXAMPLES = 10
-MOST_EXAMPLES = 5000
 LONG = ("examples", "cohort")  # they are counted before they are held
 
 
@@ -74,7 +67,7 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
                 "The rubric that comes along is shared by all and can't be taught; make one of your own first.",
                 [{"loc": ["rubric"], "msg": "make one with POST /v1/rubrics"}],
             )
-        examples = _examples(session, caller.tenant_id, rubric, body)
+        examples = lessons_of(session, caller.tenant_id, rubric, body)
         model = offered_model(body.model)
         queue = queue_name(model, "any", "bulk")
         made = calibrations.begin(session, caller.tenant_id, rubric, model, queue, examples)
@@ -124,7 +117,7 @@ def activate(path: CalibrationPath, query: ForceQuery) -> Response:
                 f"{card['kappa']:.3f} against {card['kappa_before']:.3f}, both on examples that were held out. Add more "
                 "graded examples, or activate it with ?force=true."
             )
-        calibrations.activate(session, found)
+        activation.activate(session, found)
         return answer(calibration_body(rubric, found))
 
 
@@ -134,7 +127,7 @@ def deactivate(path: CalibrationPath) -> Response:
     caller = allow("submit")
     with services().database.session() as session:
         rubric, found = _found(session, caller.tenant_id, path)
-        calibrations.deactivate(session, found)
+        activation.deactivate(session, found)
         return answer(calibration_body(rubric, found))
 
 
@@ -167,9 +160,8 @@ def calibration_body(rubric: Rubric, made: Calibration) -> dict[str, Any]:
 
 def _found(session: Session, tenant_id: uuid.UUID, path: CalibrationPath) -> tuple[Rubric, Calibration]:
     rubric = named(session, tenant_id, path.rubric, None)
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", path.calibration_id):
-        raise CalibrationNotFound("there is no calibration with this id")
-    return rubric, calibrations.find_calibration(session, tenant_id, rubric, uuid.UUID(path.calibration_id))
+    wanted = read_id(path.calibration_id, CalibrationNotFound("there is no calibration with this id"))
+    return rubric, calibrations.find_calibration(session, tenant_id, rubric, wanted)
 
 
 def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCalibrationBody:
@@ -198,60 +190,3 @@ def _body_of_csv(criteria: Collection[str]) -> NewCalibrationBody:
     if len(graded) > MOST_EXAMPLES:
         raise InvalidRequest(f"{len(graded)} examples; {MOST_EXAMPLES:,} can be taken.")
     return NewCalibrationBody.model_validate({"examples": graded, "cohort": cohort or None})
-
-
-def _examples(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewCalibrationBody) -> list[NewExample]:
-    scales = {c["name"]: c for c in rubric.criteria}
-    wrong = [each for n, e in enumerate(body.examples) for each in _wrong_scores(n, e, scales)]
-    if wrong:
-        raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:MOST_ERRORS])
-    if isinstance(body.cohort, CohortBatch):
-        cohort = calibrations.batch_cohort(session, tenant_id, uuid.UUID(body.cohort.batch), MOST_EXAMPLES)
-    else:
-        cohort = [NewExample(each.text) for each in body.cohort or []]
-    if len(body.examples) + len(cohort) > MOST_EXAMPLES * 2 or len(cohort) > MOST_EXAMPLES:
-        raise InvalidRequest(
-            f"A cohort has at most {MOST_EXAMPLES:,} submissions.", [{"loc": ["cohort"], "msg": "too many"}]
-        )
-    graded = [_graded(e) for e in body.examples]
-    if body.source:
-        graded += reviews.examples(session, tenant_id, rubric, MOST_EXAMPLES - len(graded))
-    enough = len(graded) >= FEWEST_EXAMPLES or (not graded and len(cohort) >= FEWEST and not body.source)
-    if not enough:
-        raise InvalidRequest(
-            f"A calibration needs at least {FEWEST_EXAMPLES} graded examples (here: {len(graded)}), or a cohort of "
-            f"at least {FEWEST} ungraded submissions (here: {len(cohort)}).",
-            [{"loc": ["examples"], "msg": f"at least {FEWEST_EXAMPLES}"}],
-        )
-    _every_criterion(graded, rubric)
-    return graded + cohort
-
-
-def _graded(example: ExampleBody) -> NewExample:
-    second, groups = example.scores_2 or None, example.groups or None
-    return NewExample(example.text, dict(example.scores), scores_2=second, groups=groups)
-
-
-def _wrong_scores(n: int, example: ExampleBody, scales: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    wrong = []
-    given = [("scores", example.scores), ("scores_2", example.scores_2 or {})]
-    for rater, name, score in ((rater, *each) for rater, scores in given for each in scores.items()):
-        scale = scales.get(name)
-        if scale is None:
-            wrong.append({"loc": ["examples", n, rater, name], "msg": f"the rubric has {', '.join(scales)}"})
-        elif not scale["min"] <= score <= scale["max"]:
-            message = f"{score:g} is not on the scale {scale['min']:g} to {scale['max']:g}"
-            wrong.append({"loc": ["examples", n, rater, name], "msg": message})
-    return wrong
-
-
-def _every_criterion(examples: Sequence[NewExample], rubric: Rubric) -> None:
-    """A criterion with some graded examples needs enough of them; one of the teacher's own can't do without."""
-    for criterion in rubric.criteria:
-        name = criterion["name"]
-        graded = sum(name in (e.scores or {}) for e in examples)
-        if graded < FEWEST_EXAMPLES and (graded or criterion.get("measures") is None):
-            raise InvalidRequest(
-                f"'{name}' is graded in {graded} examples; it needs {FEWEST_EXAMPLES}.",
-                [{"loc": ["examples", name], "msg": f"at least {FEWEST_EXAMPLES} scores"}],
-            )

@@ -12,7 +12,7 @@ from api.auth import allow
 from api.batch_bodies import BatchPath
 from api.errors import Overloaded
 from api.handing_over import SOCKET, hand_over
-from api.jobs import KEY, WRONG, read_id, services
+from api.routing import KEY, WRONG, read_id, services
 from api.schemas import JobPath
 from api.streams import Subject, event_of
 from db.batches import BatchView, find_batch

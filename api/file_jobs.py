@@ -7,8 +7,9 @@ from flask import Response, request
 from api.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 from api.files import LONGEST_NAME, TAKEN, clean_name, form_fingerprint, kind_of, read_at_most, the_file
 from api.form_fields import read_fields
-from api.jobs import FORM, hand_in, new_job, services
+from api.jobs import hand_in, new_job
 from api.jobs import routes as routes
+from api.routing import FORM, services
 from api.schemas import JobSettings
 from db.upload import NewFile
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from api.calibration_bodies import ExampleBody
 from api.errors import InvalidRequest, TooLarge
 from api.problems import MOST_ERRORS, field_errors
-from api.rubric_bodies import ExampleBody
 from api.tables import LONGEST_CELL, check_columns, counted
 
 csv.field_size_limit(LONGEST_CELL)

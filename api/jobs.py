@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 import uuid
 from http import HTTPStatus
-from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel
-from pydantic_core import to_json
 from sqlalchemy.orm import Session
 from structlog.contextvars import bind_contextvars
 
@@ -20,37 +17,21 @@ from api.errors import InvalidRequest, PreconditionFailed
 from api.idempotency import Once
 from api.problems import Problem
 from api.requests import json_object, origin
+from api.routing import FORM, KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services
 from api.rubric_bodies import InlineRubric
 from api.schemas import JobBody, JobPage, JobPath, JobSettings, ListQuery, NewJobBody, RetriedBody, RetryBody
-from api.services import Services
 from api.views import job_body
 from broker.queues import queue_name
-from db import jobs
-from db.calibrations import active_calibration
+from db import activation, jobs
 from db.erasing import erase
-from db.errors import DatabaseAway, GradelineError, JobNotFound
+from db.errors import DatabaseAway
 from db.finding import Filters, JobView, find_job, list_jobs
 from db.job import FINAL
 from db.rubric import MEASURES, Rubric, find_rubric, inline_rubric, unmeasured
 from db.upload import NewFile
+from db.work import NewJob
 
-KEY: list[dict[str, list[Any]]] = [{"key": []}]
-WRONG: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
-    422: Problem,
-    401: Problem,
-    403: Problem,
-    404: Problem,
-    429: Problem,
-    503: Problem,
-}
-FORM = "multipart/form-data"
-SUBMIT_WRONG = {400: Problem, 409: Problem, 413: Problem, 415: Problem, **WRONG}
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
-
-
-def services() -> Services:
-    found: Services = current_app.extensions["gradeline"]
-    return found
 
 
 @routes.post("", responses={202: JobBody, 200: JobBody, **SUBMIT_WRONG})
@@ -66,7 +47,7 @@ def submit_job(body: NewJobBody) -> Response:
     return hand_in(body, new_job(body))
 
 
-def hand_in(body: JobSettings, new: jobs.NewJob, fingerprint: bytes | None = None) -> Response:
+def hand_in(body: JobSettings, new: NewJob, fingerprint: bytes | None = None) -> Response:
     """Stores a job and answers with it. `fingerprint` as in `Once`."""
     caller = allow("submit")
     once, database = Once(caller.tenant_id, fingerprint), services().database
@@ -152,18 +133,6 @@ def erase_job(path: JobPath) -> Response:
     return Response(status=204)
 
 
-def answer(body: dict[str, Any], status: int = 200) -> Response:
-    """A JSON answer; pydantic's encoder writes times as ISO 8601."""
-    return Response(to_json(body), status, mimetype="application/json")
-
-
-def read_id(text: str, missing: GradelineError | None = None) -> uuid.UUID:
-    """The id in an address. Anything that can't be one is a job (or what `missing` says) that does not exist."""
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
-        raise missing or JobNotFound("there is no job with this id")
-    return uuid.UUID(text)
-
-
 def job_rubric(session: Session, tenant_id: uuid.UUID, wanted: str | InlineRubric) -> Rubric:
     """The rubric of a job, which something can score: a head that comes along, or the rubric's active calibration."""
     if isinstance(wanted, InlineRubric):
@@ -171,7 +140,7 @@ def job_rubric(session: Session, tenant_id: uuid.UUID, wanted: str | InlineRubri
     else:
         rubric = find_rubric(session, tenant_id, wanted)
     missing = unmeasured(rubric.criteria)
-    if missing and active_calibration(session, rubric.id) is None:
+    if missing and activation.active_calibration(session, rubric.id) is None:
         message = (
             f"nothing scores {', '.join(missing)}: calibrate the rubric with graded examples and activate that, or let "
             f"each measure one of {', '.join(MEASURES)}"
@@ -182,21 +151,11 @@ def job_rubric(session: Session, tenant_id: uuid.UUID, wanted: str | InlineRubri
     return rubric
 
 
-def offered_model(wanted: str | None) -> str:
-    """The model that is asked for, or the first that this server offers; InvalidRequest with the list for another."""
-    offered = services().settings.offered
-    model = wanted or offered[0]
-    if model not in offered:
-        message = f"this server does not offer the model; it offers {', '.join(offered)}"
-        raise InvalidRequest(f"{message[0].upper()}{message[1:]}.", [{"loc": ["model"], "msg": message}])
-    return model
-
-
-def new_job(body: JobSettings, file: NewFile | None = None) -> jobs.NewJob:
+def new_job(body: JobSettings, file: NewFile | None = None) -> NewJob:
     """The job of a body, or of a file and what came with it. InvalidRequest for a model that is not offered."""
     model = offered_model(body.model)
     fields = {"text": "", **body.model_dump(exclude={"rubric", "model"})}
-    return jobs.NewJob(
+    return NewJob(
         model=model, queue=queue_name(model, body.device, body.priority), file=file, origin=origin(), **fields
     )
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from api.batch_bodies import BatchSettings, QuerySettings
 from api.batch_results import XLSX
+from api.calibration_bodies import NewCalibrationBody
 from api.files import TYPES
 from api.legacy import BODIES
-from api.rubric_bodies import NewCalibrationBody
 from api.schemas import JobSettings
 
 REF = "#/components/schemas/{model}"

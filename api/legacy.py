@@ -19,10 +19,11 @@ from werkzeug.exceptions import BadRequest
 from api.auth import allow
 from api.errors import Malformed
 from api.fields import NotBlank, clean
-from api.jobs import answer, await_end, offered_model, services
+from api.jobs import await_end
 from api.legacy_texts import rubric_info
 from api.problems import problem
 from api.requests import origin
+from api.routing import answer, offered_model, services
 from api.running import broker_answers, live
 from broker.queues import queue_name
 from db import jobs
@@ -32,6 +33,7 @@ from db.job import FINAL
 from db.rubric import default_rubric
 from db.submission import fingerprint_of
 from db.tenant import default_tenant
+from db.work import NewJob
 
 MOST = 10_000
 AGAIN_S = 5
@@ -152,7 +154,7 @@ def _text() -> str:
 def _submit(tenant_id: uuid.UUID, text: str) -> JobView:
     """The text's job; one that waits already is not made twice, because clients that were told 503 send again."""
     model = offered_model(None)
-    new = jobs.NewJob(
+    new = NewJob(
         text=text, model=model, device="any", priority="interactive", queue=queue_name(model, "any", "interactive"),
         origin=origin(),
     )  # fmt: skip

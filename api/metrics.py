@@ -22,7 +22,7 @@ from api import gauges
 from api.auth import allow
 from api.drift import Spreads
 from api.http_metrics import Requests
-from api.jobs import KEY, WRONG, services
+from api.routing import KEY, WRONG, services
 from api.running import routes as routes
 from api.settings import ApiSettings
 from db import figures

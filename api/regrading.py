@@ -8,9 +8,9 @@ from structlog.contextvars import bind_contextvars
 from api.auth import allow
 from api.batch_bodies import BatchBody
 from api.calibrations import routes as routes
-from api.jobs import WRONG, answer, services
 from api.problems import Problem
 from api.requests import origin
+from api.routing import WRONG, answer, services
 from api.rubric_bodies import RubricPath, RubricQuery
 from api.rubrics import named
 from api.views import batch_body

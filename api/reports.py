@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import Any
 
@@ -11,22 +10,23 @@ from sqlalchemy.orm import Session
 
 from api.auth import allow
 from api.bars import BARS, default_misses, misses
+from api.calibration_bodies import ReportBody, ReportQuery
 from api.default_card import by_criterion, default_card
 from api.errors import Conflict
-from api.jobs import WRONG, answer, services
 from api.problems import Problem
 from api.regrading import routes as routes
 from api.report_page import page
-from api.rubric_bodies import ReportBody, ReportQuery, RubricPath
+from api.routing import WRONG, answer, read_id, services
+from api.rubric_bodies import RubricPath
 from api.rubrics import named
+from db import activation
 from db.calibration import Calibration
-from db.calibrations import active_calibration, find_calibration, newest_made
+from db.calibrations import find_calibration
 from db.errors import CalibrationNotFound
 from db.rubric import Rubric, unmeasured
 
 # Nothing is loaded, run, sent or framed; matplotlib's pictures carry their styles with them.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 BY_COHORT = "Made from ungraded submissions alone: nobody's scores are there to agree with."
 BEFORE = "Made before reports were kept; teach the rubric again for one."
 
@@ -101,10 +101,9 @@ def _rubric(rubric: Rubric) -> dict[str, Any]:
 
 def _calibration(session: Session, tenant_id: uuid.UUID, rubric: Rubric, wanted: str | None) -> Calibration | None:
     if wanted is None:
-        return active_calibration(session, rubric.id) or newest_made(session, rubric.id)
-    if not ID.fullmatch(wanted):
-        raise CalibrationNotFound("there is no calibration with this id")
-    return find_calibration(session, tenant_id, rubric, uuid.UUID(wanted))
+        return activation.active_calibration(session, rubric.id) or activation.newest_made(session, rubric.id)
+    made = read_id(wanted, CalibrationNotFound("there is no calibration with this id"))
+    return find_calibration(session, tenant_id, rubric, made)
 
 
 def _wants_page(query: ReportQuery) -> bool:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest
 from api.errors import InvalidRequest, Malformed, UnsupportedMediaType
 from api.limits import tell
 from broker.traces import NO_SPAN, Traces, trace_id
-from db.jobs import Origin
+from db.work import Origin
 
 log = logging.getLogger("api.access")
 

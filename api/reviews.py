@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from api.auth import allow
 from api.errors import InvalidRequest, PreconditionFailed
-from api.jobs import KEY, WRONG, answer, read_id, services
 from api.problems import Problem
 from api.requests import json_object
 from api.review_bodies import (
@@ -25,6 +24,7 @@ from api.review_bodies import (
     QueueQuery,
     WantedBody,
 )
+from api.routing import KEY, WRONG, answer, read_id, services
 from api.schemas import JobBody, JobPage, JobPath
 from api.views import job_body
 from db import reviews

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from api import canvas
 from api.auth import allow
 from api.errors import InvalidRequest, UnsupportedMediaType
-from api.jobs import KEY, WRONG, answer, services
 from api.problems import Problem, field_errors
+from api.routing import KEY, WRONG, answer, services
 from api.rubric_bodies import (
     ExportQuery,
     ImportedRubrics,
@@ -25,7 +25,7 @@ from api.rubric_bodies import (
     RubricPath,
     RubricQuery,
 )
-from db.calibrations import active_calibration
+from db import activation
 from db.rubric import Rubric, add_version, find_rubric, list_rubrics, unmeasured, versions_of
 
 routes = APIBlueprint("rubrics", __name__, url_prefix="/v1/rubrics", abp_tags=[Tag(name="Rubrics")], abp_security=KEY)
@@ -126,7 +126,7 @@ def csv_text() -> str:
 
 def rubric_body(session: Session, rubric: Rubric) -> dict[str, Any]:
     """A rubric as the API shows it."""
-    active = active_calibration(session, rubric.id)
+    active = activation.active_calibration(session, rubric.id)
     return {
         "id": str(rubric.id),
         "name": rubric.name,

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from api.auth import allow
-from api.jobs import KEY, WRONG, answer, services
+from api.routing import KEY, WRONG, answer, services
 from api.schemas import Health, ModelList, QueueList, Ready, WorkerList
 from api.views import model_bodies, worker_bodies
 from broker.queues import DEVICES, LANES, queue_name

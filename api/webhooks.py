@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import allow
 from api.fields import STRICT, CallbackUrl, ShortText
-from api.jobs import KEY, WRONG, answer, read_id, services
 from api.problems import Problem
 from api.requests import json_object
+from api.routing import KEY, WRONG, answer, read_id, services
 from api.schemas import BATCH_ID
 from db.deliveries import DeliveryFilters, list_deliveries, redeliver
 from db.errors import DeliveryNotFound

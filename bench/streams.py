@@ -20,9 +20,9 @@ from bench.own_stack import cpu_seconds, memory, own_stack
 from bench.rows import url_of
 from bench.tables import RESULTS, median, write
 from db import jobs
-from db.jobs import Finished
 from db.session import Database
 from db.settings import DatabaseSettings
+from db.work import Finished
 from gradeline.stack.home import Home
 
 SECONDS = 120.0

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import calibrations, jobs
+from db import activation, calibrations, jobs
 from db.batch import Batch
 from db.calibration import Calibration
 from db.rubric import Rubric
@@ -33,7 +33,7 @@ def objection(session: Session, rubric: Rubric, size: int) -> str | None:
     """Why a batch of so many submissions gets no baseline; None when it gets one."""
     if size < FEWEST:
         return f"A baseline needs {FEWEST} submissions, and the batch has {size}."
-    active = calibrations.active_calibration(session, rubric.id)
+    active = activation.active_calibration(session, rubric.id)
     return f"The rubric's calibration {active.id} is active and grades." if active else None
 
 
@@ -78,7 +78,7 @@ def _outcome(session: Session, made: Calibration) -> tuple[str, str | None]:
     if made.state == "failed":
         error: dict[str, Any] = made.error or {}
         return "failed", error.get("detail", "The calibration could not be made.")
-    other = calibrations.activate_first(session, made)
+    other = activation.activate_first(session, made)
     if other is not None:
         return "skipped", f"The rubric's calibration {other.id} became active meanwhile and grades."
     return "used", None

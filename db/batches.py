@@ -11,12 +11,13 @@ from typing import Any, Literal
 from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
-from db import baselines, jobs
+from db import baselines, jobs, regrading
 from db.batch import Batch
 from db.bulk import Manner, Rows, submit_rows
 from db.cursors import make_cursor, read_cursor
 from db.errors import BatchNotFound, IllegalMove
 from db.rubric import Rubric
+from db.work import NO_ORIGIN, Origin
 
 RATE_S = 60.0
 UNREAD = "Files are read when they are graded; make a calibration with this batch as its cohort afterwards."
@@ -103,13 +104,13 @@ def submit(
 
 def regrade(
     session: Session, tenant_id: uuid.UUID, rubric: Rubric, model: str, light: str, heavy: str,
-    origin: jobs.Origin = jobs.NO_ORIGIN,
+    origin: Origin = NO_ORIGIN,
 ) -> BatchView:  # fmt: skip
-    """A rubric version's submissions once more, as a new batch (`jobs.regrade`)."""
+    """A rubric version's submissions once more, as a new batch (`db/regrading.py`)."""
     batch = Batch(tenant_id=tenant_id, rubric_id=rubric.id, total=0)
     session.add(batch)
     session.flush()
-    batch.total = jobs.regrade(session, tenant_id, rubric, batch.id, model, light, heavy, origin)
+    batch.total = regrading.regrade(session, tenant_id, rubric, batch.id, model, light, heavy, origin)
     session.flush()
     return BatchView(batch, rubric, Figures(queued=batch.total))
 

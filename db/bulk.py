@@ -15,9 +15,9 @@ from db import upload
 from db.base import new_ids
 from db.batch import Batch
 from db.copying import copy_rows
-from db.jobs import NO_ORIGIN, Origin
 from db.submission import fingerprint_of
 from db.upload import NewFile
+from db.work import NO_ORIGIN, Origin
 
 SUBMISSION = ("id", "tenant_id", "text", "prompt", "fingerprint")
 JOB = (

@@ -11,69 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from db import calibration_moves as moves
 from db.calibration import Calibration, Example
-from db.errors import CalibrationNotFound, IllegalMove
+from db.errors import CalibrationNotFound
 from db.job import Job
 from db.rubric import Rubric
 from db.submission import Submission, fingerprint_of
 from db.upload import Upload
-
-CLAIM = text("""
-UPDATE calibration SET state = 'running', started_at = coalesce(started_at, clock_timestamp()), worker = :worker,
-    lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-WHERE id = :id AND state = 'queued' RETURNING id
-""")
-RENEW = text("""
-UPDATE calibration SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-WHERE id = :id AND state = 'running' AND worker = :worker
-""")
-PAUSE = text("""
-UPDATE calibration SET state = 'queued', lease_until = NULL, dispatched_at = clock_timestamp(), embedded = :embedded
-WHERE id = :id AND state = 'running' AND worker = :worker
-""")
-FINISH = text("""
-UPDATE calibration SET state = :state, lease_until = NULL, finished_at = clock_timestamp(), revision = :revision,
-    head = :head, sha256 = :sha256, card = CAST(:card AS jsonb), report = CAST(:report AS jsonb),
-    error = CAST(:error AS jsonb), embedded = examples + cohort
-WHERE id = :id AND state = 'running' AND worker = :worker
-""")
-TAKE_BACK = text("""
-UPDATE calibration SET lease_until = NULL, worker = NULL, dispatched_at = NULL, lost = lost + 1,
-    state = CASE WHEN lost + 1 >= :max_attempts THEN 'failed' ELSE 'queued' END,
-    finished_at = CASE WHEN lost + 1 >= :max_attempts THEN clock_timestamp() END,
-    error = CASE WHEN lost + 1 >= :max_attempts THEN CAST(:error AS jsonb) END
-WHERE state = 'running' AND lease_until < clock_timestamp()
-""")
-# Its worker was told to stop: no loss.
-RELEASE = text("""
-UPDATE calibration SET state = 'queued', lease_until = NULL, worker = NULL, dispatched_at = NULL
-WHERE state = 'running' AND worker = :worker
-""")
-# A message that nobody took for so long is sent again; a worker that gets both finds nothing to claim the second time.
-DUE = text("""
-UPDATE calibration SET dispatched_at = clock_timestamp()
-WHERE state = 'queued' AND (dispatched_at IS NULL OR dispatched_at < clock_timestamp() - make_interval(secs => :after_s))
-RETURNING id, queue
-""")
-UNSENT = text("UPDATE calibration SET dispatched_at = NULL WHERE id = ANY(:ids) AND state = 'queued'")
-GIVE_UP = text("""
-UPDATE calibration SET state = 'failed', lease_until = NULL, finished_at = clock_timestamp(), error = CAST(:error AS jsonb)
-WHERE id = :id AND state IN ('queued', 'running')
-""")
-COHORT = text("""
-INSERT INTO example (calibration_id, position, submission_id)
-SELECT :id, place - 1, submission FROM unnest(CAST(:submissions AS uuid[])) WITH ORDINALITY AS x(submission, place)
-""")
-TEXTS = text("""
-SELECT e.position, e.submission_id, s.text, coalesce(s.prompt, r.prompt) AS prompt, e.scores, e.scores_2,
-    e.groups
-FROM example e JOIN submission s ON s.id = e.submission_id JOIN calibration c ON c.id = e.calibration_id
-JOIN rubric r ON r.id = c.rubric_id
-WHERE e.calibration_id = :id AND s.erased_at IS NULL ORDER BY e.position
-""")
 
 
 @dataclass(frozen=True)
@@ -148,7 +95,7 @@ def begin_cohort(
     )
     session.add(made)
     session.flush()
-    session.execute(COHORT, {"id": made.id, "submissions": list(submissions)})
+    session.execute(moves.COHORT, {"id": made.id, "submissions": list(submissions)})
     return made
 
 
@@ -163,19 +110,19 @@ def batch_cohort(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, li
 
 def claim(session: Session, calibration_id: uuid.UUID, worker: str, lease_s: float) -> Calibration | None:
     """queued -> running; None when another worker has it or it is finished."""
-    if session.execute(CLAIM, {"id": calibration_id, "worker": worker, "lease_s": lease_s}).first() is None:
+    if session.execute(moves.CLAIM, {"id": calibration_id, "worker": worker, "lease_s": lease_s}).first() is None:
         return None
     return session.get(Calibration, calibration_id, populate_existing=True)
 
 
 def renew(session: Session, calibration_id: uuid.UUID, worker: str, lease_s: float) -> None:
     """Lengthens the lease of a calibration that is still this worker's."""
-    session.execute(RENEW, {"id": calibration_id, "worker": worker, "lease_s": lease_s})
+    session.execute(moves.RENEW, {"id": calibration_id, "worker": worker, "lease_s": lease_s})
 
 
 def pause(session: Session, calibration_id: uuid.UUID, worker: str, embedded: int) -> None:
     """running -> queued: the next step is another message, so that jobs get their turn in between."""
-    session.execute(PAUSE, {"id": calibration_id, "worker": worker, "embedded": embedded})
+    session.execute(moves.PAUSE, {"id": calibration_id, "worker": worker, "embedded": embedded})
 
 
 def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made) -> None:
@@ -189,38 +136,38 @@ def finish(session: Session, calibration_id: uuid.UUID, worker: str, made: Made)
         "report": json.dumps(made.report) if made.report else None,
         "error": json.dumps(made.error) if made.error else None,
     }
-    session.execute(FINISH, {"id": calibration_id, "worker": worker, **values})
+    session.execute(moves.FINISH, {"id": calibration_id, "worker": worker, **values})
 
 
 def give_up(session: Session, calibration_id: uuid.UUID, error: dict[str, Any]) -> None:
     """queued | running -> failed: nobody needs it any more. A worker that still has it finds nothing to finish."""
-    session.execute(GIVE_UP, {"id": calibration_id, "error": json.dumps(error)})
+    session.execute(moves.GIVE_UP, {"id": calibration_id, "error": json.dumps(error)})
 
 
 def release(session: Session, worker: str) -> None:
     """running -> queued for what a worker holds that was told to stop."""
-    session.execute(RELEASE, {"worker": worker})
+    session.execute(moves.RELEASE, {"worker": worker})
 
 
 def take_back(session: Session, error: dict[str, Any], max_attempts: int) -> int:
     """running -> queued (or failed) for every calibration whose lease ran out."""
-    done = session.execute(TAKE_BACK, {"error": json.dumps(error), "max_attempts": max_attempts})
+    done = session.execute(moves.TAKE_BACK, {"error": json.dumps(error), "max_attempts": max_attempts})
     return int(getattr(done, "rowcount", 0))
 
 
 def due(session: Session, after_s: float) -> list[tuple[uuid.UUID, str]]:
     """Marks calibrations that wait as sent; returns their ids and queues."""
-    return [(row.id, row.queue) for row in session.execute(DUE, {"after_s": after_s})]
+    return [(row.id, row.queue) for row in session.execute(moves.DUE, {"after_s": after_s})]
 
 
 def unsent(session: Session, ids: Sequence[uuid.UUID]) -> None:
     """Takes the mark away again: the broker was away."""
-    session.execute(UNSENT, {"ids": list(ids)})
+    session.execute(moves.UNSENT, {"ids": list(ids)})
 
 
 def lessons(session: Session, calibration_id: uuid.UUID) -> list[Lesson]:
     """The examples of a calibration whose texts were not erased, in their order."""
-    return [Lesson(**row) for row in session.execute(TEXTS, {"id": calibration_id}).mappings()]
+    return [Lesson(**row) for row in session.execute(moves.TEXTS, {"id": calibration_id}).mappings()]
 
 
 def find_calibration(session: Session, tenant_id: uuid.UUID, rubric: Rubric, calibration_id: uuid.UUID) -> Calibration:
@@ -240,46 +187,3 @@ def list_calibrations(session: Session, tenant_id: uuid.UUID, rubric: Rubric) ->
     mine = select(Calibration).join(Rubric, Rubric.id == Calibration.rubric_id)
     mine = mine.where(Calibration.tenant_id == tenant_id, Rubric.name == rubric.name)
     return list(session.scalars(mine.order_by(Calibration.id.desc()).limit(200)))
-
-
-def active_calibration(session: Session, rubric_id: uuid.UUID) -> Calibration | None:
-    """The calibration that a rubric version uses now."""
-    return session.scalar(select(Calibration).where(Calibration.rubric_id == rubric_id, Calibration.active))
-
-
-def newest_made(session: Session, rubric_id: uuid.UUID) -> Calibration | None:
-    """The newest calibration of a rubric version that has a head."""
-    made = select(Calibration).where(Calibration.rubric_id == rubric_id, Calibration.state == "succeeded")
-    return session.scalar(made.order_by(Calibration.id.desc()).limit(1))
-
-
-def activate(session: Session, calibration: Calibration) -> None:
-    """Makes it the one that its rubric version uses. IllegalMove while it is not made."""
-    if calibration.state != "succeeded":
-        raise IllegalMove(f"a calibration that is {calibration.state} can't be activated")
-    _lock(session, calibration)
-    session.execute(update(Calibration).where(Calibration.rubric_id == calibration.rubric_id).values(active=False))
-    session.execute(update(Calibration).where(Calibration.id == calibration.id).values(active=True))
-    session.refresh(calibration)
-
-
-def activate_first(session: Session, calibration: Calibration) -> Calibration | None:
-    """Makes it the one that its rubric version uses, unless there is another: then returns that one."""
-    _lock(session, calibration)
-    active = active_calibration(session, calibration.rubric_id)
-    if active is not None and active.id != calibration.id:
-        return active
-    activate(session, calibration)
-    return None
-
-
-def _lock(session: Session, calibration: Calibration) -> None:
-    """Two who activate at once: one after the other. Jobs of the rubric can be submitted meanwhile."""
-    locked = select(Rubric.id).where(Rubric.id == calibration.rubric_id).with_for_update(key_share=True)
-    session.execute(locked)
-
-
-def deactivate(session: Session, calibration: Calibration) -> None:
-    """The rubric version goes back to the head that comes along."""
-    session.execute(update(Calibration).where(Calibration.id == calibration.id).values(active=False))
-    session.refresh(calibration)

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from db.cursors import make_cursor, read_cursor
 from db.errors import DeliveryNotFound
 from db.job import Job
-from db.jobs import NO_ORIGIN, Origin
 from db.webhook import WebhookDelivery, WebhookEndpoint
+from db.work import NO_ORIGIN, Origin
 
 # The channel on which senders hear that something is due, or that there is room for more.
 DUE = "gradeline_hook"

@@ -12,12 +12,11 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import RowMapping, exists, func, insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from db import moves, upload
@@ -26,89 +25,8 @@ from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.moves import MOVED
 from db.rubric import Rubric
-from db.submission import Embedding, Submission, fingerprint_of
-from db.upload import NewFile
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The request that jobs came with: its id, and its span as a W3C `traceparent` where requests are traced."""
-
-    request_id: str | None = None
-    traceparent: str | None = None
-
-
-NO_ORIGIN = Origin()
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """What a caller asked for, validated. A job with a file has no text yet."""
-
-    text: str
-    model: str
-    device: str
-    priority: str
-    queue: str
-    prompt: str | None = None
-    external_id: str | None = None
-    callback_url: str | None = None
-    allow_degraded: bool = True
-    explain: bool = False
-    batch_id: uuid.UUID | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    file: NewFile | None = None
-    origin: Origin = NO_ORIGIN
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """A job that a worker now holds, with all it needs to grade it. `prompt` is the job's, or else the rubric's."""
-
-    id: uuid.UUID
-    attempt: int
-    allow_degraded: bool
-    explain: bool
-    text: str
-    prompt: str | None
-    rubric_id: uuid.UUID
-    criteria: list[dict[str, Any]]
-    calibration_id: uuid.UUID | None = None  # the one that the rubric uses now
-    vector: bytes | None = None  # kept from an earlier run with this worker's encoder: no forward pass is needed
-    surface: bytes | None = None  # the surface features that were kept with it
-    topic: list[float] | None = None  # a regrade's: the prompt features and the mark of their centre
-    advisories: list[dict[str, str]] | None = None  # a regrade's: what was remarked of the text before
-    known: dict[str, Any] | None = None  # the whole result of the same text, rubric version, head and revision
-    batch_id: uuid.UUID | None = None
-    request_id: str | None = None  # of the request that it came with, as is the next
-    traceparent: str | None = None
-    upload_id: uuid.UUID | None = None  # a file's, whose text must be read first (`db/upload.py`)
-    kind: str | None = None  # of that file
-    queue_ms: float = 0.0  # it has waited so long
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What came of one attempt: either a `result` (the columns of its table) or an `error` (a problem)."""
-
-    job_id: uuid.UUID
-    attempt: int
-    run: dict[str, Any]
-    result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-    vector: bytes | None = None
-    surface: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """What a worker scores with. Results and vectors that the same made before are used again."""
-
-    model: str = ""
-    revision: str = ""
-    engine: str = ""
-    head: str = ""
-    reuse: bool = False  # those of other submissions of the tenant with the same text, too
+from db.submission import fingerprint_of
+from db.work import Claimed, Finished, NewJob, Scorer
 
 
 def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) -> Job:
@@ -127,56 +45,6 @@ def submit(session: Session, tenant_id: uuid.UUID, rubric: Rubric, new: NewJob) 
     if new.file:
         upload.keep(session, [(submission_id, new.file)])
     return Job(**known, metadata_=new.metadata, created_at=created, state="queued", attempt=0, held=False)
-
-
-def regrade(
-    session: Session, tenant_id: uuid.UUID, rubric: Rubric, batch_id: uuid.UUID, model: str, light: str, heavy: str,
-    origin: Origin = NO_ORIGIN,
-) -> int:  # fmt: skip
-    """A new queued job for each submission that the rubric version has graded and that was not erased; returns how many.
-
-    Each takes what its submission's newest job was given (external id, metadata); all are one batch. Those of which a
-    vector is kept go to the queue `light`; those that a worker must read again, to `heavy`.
-    """
-    at_hand = exists().where(Embedding.submission_id == Job.submission_id)
-    newest = (
-        select(Job, at_hand & ~Job.explain)
-        .where(
-            Job.tenant_id == tenant_id, Job.rubric_id == rubric.id, Job.state == "succeeded", Job.erased_at.is_(None)
-        )
-        .ext(distinct_on(Job.submission_id))
-        .order_by(Job.submission_id, Job.id.desc())
-    )
-    fields = (
-        "tenant_id",
-        "submission_id",
-        "rubric_id",
-        "device",
-        "allow_degraded",
-        "explain",
-        "external_id",
-        "metadata_",
-    )
-    new = {"batch_id": batch_id, "share_id": batch_id, "model": model, "priority": "bulk", **asdict(origin)}
-    found = session.execute(newest).all()
-    # An erasure that is under way is waited for, and one that comes later sees the new jobs (`db/erasing.py`).
-    whole = select(Submission.id).where(Submission.id == func.any([job.submission_id for job, _ in found]))
-    whole = whole.where(Submission.erased_at.is_(None)).order_by(Submission.id)
-    kept = set(session.scalars(whole.with_for_update(read=True)))
-    rows = [
-        {
-            **{name: getattr(job, name) for name in fields},
-            **new,
-            "id": new_id(),
-            "source_id": job.id,
-            "queue": light if light_work else heavy,
-        }
-        for job, light_work in found
-        if job.submission_id in kept
-    ]
-    if rows:
-        session.execute(insert(Job), rows)
-    return len(rows)
 
 
 def claim(

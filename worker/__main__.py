@@ -29,7 +29,7 @@ from db.session import Database
 from worker.child import CHILD, Child
 from worker.events import Gathering
 from worker.losses import Losses
-from worker.metrics import serve
+from worker.metrics_port import serve
 from worker.settings import WorkerSettings
 from worker.watchdog import Watchdog
 

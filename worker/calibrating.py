@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from db import baselines, calibrations
+from db import activation, baselines, calibrations
 from db.calibration import Calibration
 from db.calibrations import Lesson, Made
 from db.embeddings import Kept, keep_vectors, read_vectors
@@ -97,7 +97,7 @@ class Calibrating:
         if len(lessons) < FEWEST:
             raise ModelUnavailable(f"only {len(lessons)} of its submissions are left: the others were erased")
         with self.database.session() as session:
-            active = calibrations.active_calibration(session, rubric.id)
+            active = activation.active_calibration(session, rubric.id)
         with threadpool_limits(threads_of(self.settings), user_api="blas"):
             return fitted(self.marker, rubric, lessons, vectors, active)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from db import upload
-from db.jobs import Claimed, Finished
 from db.session import Database
+from db.work import Claimed, Finished
 from worker.errors import Unscorable
 from worker.extractor import Extractor
 from worker.results import problem_of

@@ -16,8 +16,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from broker.traces import NO_TRACES, Traces
 from db import jobs
 from db.errors import DatabaseAway
-from db.jobs import Claimed, Finished
 from db.session import Database
+from db.work import Claimed, Finished
 from worker.files import Files
 from worker.marking import Ending, Marker
 from worker.metrics import counted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db.jobs import Claimed, Finished, Scorer
+from db.work import Claimed, Finished, Scorer
 from worker.engine.base import Encoded
 from worker.errors import EngineFailed, ModelUnavailable, Unscorable, WorkerError
 from worker.features.prompt import FEATURES as PROMPT_FEATURES

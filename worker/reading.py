@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.jobs import Claimed
+from db.work import Claimed
 from worker.advisories import notice
 from worker.engine.base import Encoded, Rest
 from worker.features.prompt import FEATURES as PROMPT_FEATURES

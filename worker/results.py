@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from db.jobs import Claimed
+from db.work import Claimed
 from worker.advisories import advise
 from worker.errors import ModelUnavailable, Unscorable, WorkerError
 from worker.explaining import reasons_of

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping
 
 from broker.logs import tell_of_back
 from broker.traces import Traces, trace_id
-from db.jobs import Claimed, Finished
+from db.work import Claimed, Finished
 from worker.metrics import Chunk, counted
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-import psycopg
-import redis
-
 from gradeline.client import Client
 from gradeline.errors import ClientError, StackError
-from gradeline.stack import leftovers, postgres, valkey
+from gradeline.stack import leftovers, postgres
+from gradeline.stack.answering import api_answers, broker_answers, database_answers, flower_answers
 from gradeline.stack.control import Control, is_running
 from gradeline.stack.home import Home, Ports, choose_ports
 from gradeline.stack.plan import MARK, environment
@@ -67,8 +64,8 @@ def _supervise(home: Home, detach: bool) -> subprocess.Popen[bytes]:
 
 def _bring_up(home: Home, ports: Ports, wanted: Wanted, supervisor: subprocess.Popen[bytes], say: Say) -> None:
     alive = lambda: supervisor.poll() is None  # noqa: E731 - a name for a sentence
-    await_true("the database", lambda: _database_answers(home, ports), SERVERS_S, home, "postgres", alive)
-    await_true("the broker", lambda: _broker_answers(home, ports), SERVERS_S, home, "valkey", alive)
+    await_true("the database", lambda: database_answers(home, ports), SERVERS_S, home, "postgres", alive)
+    await_true("the broker", lambda: broker_answers(home, ports), SERVERS_S, home, "valkey", alive)
     say("preparing the schema")
     _migrate(home, ports)
     control = Control(home)
@@ -78,9 +75,9 @@ def _bring_up(home: Home, ports: Ports, wanted: Wanted, supervisor: subprocess.P
     finally:
         control.close()
     say("starting the API and the workers (the first start of a model takes half a minute more)")
-    await_true("the API", lambda: _api_answers(ports), READY_S, home, "api", alive)
+    await_true("the API", lambda: api_answers(ports), READY_S, home, "api", alive)
     if wanted.flower_port is not None:
-        await_true("Flower", lambda: _flower_answers(home, ports), READY_S, home, "flower", alive)
+        await_true("Flower", lambda: flower_answers(home, ports), READY_S, home, "flower", alive)
     await_workers(home, wanted.workers)
 
 
@@ -105,39 +102,6 @@ def last_words(home: Home, name: str) -> str:
     except OSError:
         lines = []
     return f"{' | '.join(lines[-3:])[-600:] or 'it wrote nothing'} (see {file})"
-
-
-def _database_answers(home: Home, ports: Ports) -> bool:
-    try:
-        postgres.make_database(home, ports.postgres)
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def _broker_answers(home: Home, ports: Ports) -> bool:
-    with redis.Redis.from_url(valkey.url(home, ports.valkey), socket_timeout=1, socket_connect_timeout=1) as client:
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-
-def _api_answers(ports: Ports) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{ports.api}/readyz", timeout=2).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
-
-
-def _flower_answers(home: Home, ports: Ports) -> bool:
-    try:
-        answer = httpx.get(
-            f"http://127.0.0.1:{ports.flower}/healthcheck", auth=("gradeline", home.secret("flower")), timeout=2
-        )
-    except httpx.TransportError:
-        return False
-    return answer.status_code == httpx.codes.OK
 
 
 def _migrate(home: Home, ports: Ports) -> None:

@@ -15,9 +15,9 @@ from api.app import create_app
 from api.settings import ApiSettings
 from db import jobs
 from db.calibration import Calibration
-from db.jobs import Finished
 from db.session import Database
 from db.tenant import SCOPES, create_key
+from db.work import Finished
 from tests.fuzz.asked import Answer, Asked, ask
 from tests.fuzz.asking import Known
 from tests.fuzz.bodies import EXAMPLE

@@ -25,6 +25,7 @@ from db.migrate import migrate, write_admin_key
 from db.rubric import default_rubric
 from db.session import Database
 from db.settings import DatabaseSettings
+from db.work import NewJob
 from gradeline.client import Client
 from gradeline.errors import ClientError
 from gradeline.stack import postgres, valkey
@@ -178,7 +179,7 @@ class Line:
             return [
                 jobs.submit(
                     session, tenant, rubric,
-                    jobs.NewJob(text=text, model=model, device="any", priority="bulk", queue=f"{model}.any.bulk", **fields),  # type: ignore[arg-type]
+                    NewJob(text=text, model=model, device="any", priority="bulk", queue=f"{model}.any.bulk", **fields),  # type: ignore[arg-type]
                 ).id
                 for text in texts
             ]  # fmt: skip

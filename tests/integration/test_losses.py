@@ -15,7 +15,7 @@ from broker.app import make_app
 from broker.dispatch import Dispatch
 from broker.sweep import sweep
 from db import jobs
-from db.jobs import Finished
+from db.work import Finished
 from gradeline.errors import ClientError
 from tests.integration.line import await_true
 from worker.engine.fake import OBSTINATE, STUCK

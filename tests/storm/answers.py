@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from db.jobs import Claimed
 from db.rubric import default_criteria
+from db.work import Claimed
 from worker.child import load_marker
 from worker.settings import WorkerSettings
 

@@ -23,9 +23,9 @@ from werkzeug.test import TestResponse, encode_multipart
 from api.app import create_app
 from api.settings import ApiSettings
 from db import jobs
-from db.jobs import Finished
 from db.session import Database
 from db.tenant import SCOPES, create_key
+from db.work import Finished
 from gradeline.stack.home import free_port
 from tests.conftest import Servers
 from tests.tenants import new_tenant

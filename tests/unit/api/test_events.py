@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from db import jobs
+from db.work import Finished
 from gradeline.client import Client
 from gradeline.errors import ApiProblem
 from tests.unit.api.conftest import end_jobs
@@ -72,7 +73,7 @@ def test_a_job_is_followed_from_its_queue_to_its_scores(caller, database):
                 held = jobs.claim(session, [uuid.UUID(job)], "w", 60)
         assert next(events)[1]["state"] == "running"
         with database.session() as session:
-            jobs.finish(session, [jobs.Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
+            jobs.finish(session, [Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
         _, last = next(events)
         assert last == http.get(f"/v1/jobs/{job}").json() and last["state"] == "succeeded"
         assert list(events) == []  # the stream has ended

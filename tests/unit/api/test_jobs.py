@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from db import jobs
 from db.job import Job
-from db.jobs import Finished
 from db.submission import Submission
+from db.work import Finished
 from tests.unit.db.test_jobs import RESULT
 
 LONGEST = 200_000

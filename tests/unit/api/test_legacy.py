@@ -11,8 +11,8 @@ from sqlalchemy import text
 from api.settings import ApiSettings
 from db import jobs
 from db.job import Job
-from db.jobs import Finished
 from db.tenant import default_tenant
+from db.work import Finished
 from db.worker import Worker
 from gradeline.stack.home import free_port
 from tests.unit.db.test_jobs import LOST, RESULT

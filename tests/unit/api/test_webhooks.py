@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from api.delivering import patience
 from db import jobs
+from db.work import Claimed, Finished
 from tests.unit.api.conftest import end_jobs, listening
 from tests.unit.db.test_jobs import RESULT
 from tests.waiting import until as until_within
@@ -69,9 +70,9 @@ def delivered(api, state: str = "delivered", **query) -> dict:
     return deliveries(api, **query)[0]
 
 
-def claimed(database, job: str) -> list[jobs.Claimed]:
+def claimed(database, job: str) -> list[Claimed]:
     """The job, held by a worker; one that is being marked as sent at this moment is claimed a moment later."""
-    held: list[jobs.Claimed] = []
+    held: list[Claimed] = []
 
     def claim() -> bool:
         with database.session() as session:
@@ -231,11 +232,11 @@ def test_a_delivery_is_written_with_the_end_or_not_at_all(api, database, endpoin
     job = submit(api, "http://127.0.0.2:1/")
     held = claimed(database, job)
     with pytest.raises(ZeroDivisionError), database.session() as session:
-        jobs.finish(session, [jobs.Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
+        jobs.finish(session, [Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
         raise ZeroDivisionError  # the process dies before the commit
     assert deliveries(api) == []
     with database.session() as session:
-        jobs.finish(session, [jobs.Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
+        jobs.finish(session, [Finished(held[0].id, held[0].attempt, {}, RESULT)], "m", "r")
     assert len(deliveries(api)) == 1
 
 

@@ -22,6 +22,7 @@ from db.job import Job
 from db.rubric import default_rubric
 from db.tenant import default_tenant
 from db.window import forget_lost
+from db.work import NewJob
 from db.worker import Beat, beat
 from gradeline.stack.home import free_port
 
@@ -46,7 +47,7 @@ def celery(settings):
 def submit(database, queue, count):
     with database.session() as session:
         tenant, rubric = default_tenant(session).id, default_rubric(session)
-        new = jobs.NewJob(text="A text.", model="m", device="any", priority="interactive", queue=queue)
+        new = NewJob(text="A text.", model="m", device="any", priority="interactive", queue=queue)
         return [jobs.submit(session, tenant, rubric, new).id for _ in range(count)]
 
 

@@ -12,8 +12,8 @@ from db import jobs
 from db.batch import Batch
 from db.bulk import Manner, NewRow, submit_rows
 from db.job import Job
-from db.jobs import Finished
 from db.rubric import default_rubric
+from db.work import Finished, NewJob
 from tests.tenants import new_tenant
 from tests.unit.broker.test_dispatch import celery, messages, settings  # noqa: F401
 from tests.unit.db.test_jobs import RESULT
@@ -40,7 +40,7 @@ def hand_in_many(database, queue, batches=1):
 
 def hand_in_one(database, queue):
     with database.session() as session:
-        new = jobs.NewJob(text="One text.", model="m", device="any", priority="bulk", queue=queue)
+        new = NewJob(text="One text.", model="m", device="any", priority="bulk", queue=queue)
         return jobs.submit(session, new_tenant(session), default_rubric(session), new).id
 
 

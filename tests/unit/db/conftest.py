@@ -9,6 +9,7 @@ from db import jobs
 from db.batch import Batch
 from db.rubric import default_rubric
 from db.session import Database
+from db.work import NewJob
 from tests.tenants import new_tenant
 
 Submit = Callable[..., uuid.UUID]
@@ -41,7 +42,7 @@ def queue() -> str:
 def submit(database: Database, tenant: uuid.UUID, queue: str) -> Submit:
     def submit(owner: uuid.UUID | None = None, batch: uuid.UUID | None = None, text: str = "Some text.") -> uuid.UUID:
         with database.session() as session:
-            new = jobs.NewJob(text=text, model="m", device="any", priority="bulk", queue=queue, batch_id=batch)
+            new = NewJob(text=text, model="m", device="any", priority="bulk", queue=queue, batch_id=batch)
             return jobs.submit(session, owner or tenant, default_rubric(session), new).id
 
     return submit

@@ -9,7 +9,7 @@ from broker.app import make_app
 from broker.dispatch import Dispatch
 from broker.settings import BrokerSettings
 from broker.sweep import sweep
-from db import baselines, batches, calibrations, jobs, window
+from db import activation, baselines, batches, calibrations, jobs, window
 from db.batch import Batch
 from db.bulk import Manner, NewRow
 from db.calibration import Calibration, Example
@@ -62,7 +62,7 @@ def taken(database, queue):
 
 def active(database, rubric):
     with database.session() as session:
-        found = calibrations.active_calibration(session, rubric.id)
+        found = activation.active_calibration(session, rubric.id)
         return found and found.id
 
 

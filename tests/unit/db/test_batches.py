@@ -12,9 +12,9 @@ from db.batch import Batch
 from db.bulk import Manner, NewRow
 from db.errors import BatchNotFound, IllegalMove
 from db.job import Attempt, Job
-from db.jobs import Finished
 from db.rubric import default_rubric
 from db.submission import Submission, fingerprint_of
+from db.work import Finished
 from tests.unit.db.test_jobs import RESULT
 
 

@@ -31,9 +31,9 @@ from db import jobs, window
 from db.erasing import erase
 from db.errors import IllegalMove
 from db.job import FINAL, Attempt, Job, Result
-from db.jobs import Claimed, Finished
 from db.rubric import default_rubric
 from db.session import Database
+from db.work import Claimed, Finished, NewJob
 from tests.tenants import new_tenant
 
 GONE = {"type": "t", "title": "t", "status": 500, "code": "worker_lost", "detail": "gone"}
@@ -67,7 +67,7 @@ def tenant_of_its_own(database: Database) -> uuid.UUID:
 
 
 def submit(database: Database, tenant: uuid.UUID, queue: str, count: int) -> list[uuid.UUID]:
-    new = jobs.NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
+    new = NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
     with database.session() as session:
         rubric = default_rubric(session)
         return [jobs.submit(session, tenant, rubric, new).id for _ in range(count)]

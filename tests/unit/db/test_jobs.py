@@ -15,9 +15,9 @@ from db.erasing import erase
 from db.errors import IllegalMove, JobNotFound
 from db.finding import Filters, find_job, list_jobs
 from db.job import Attempt, Job
-from db.jobs import Claimed, Finished, Scorer
 from db.session import Database
 from db.submission import Submission
+from db.work import Claimed, Finished, Scorer
 
 LOST = {"type": "t", "title": "t", "status": 500, "code": "worker_lost", "detail": "gone"}
 RESULT = {

@@ -8,6 +8,7 @@ from sqlalchemy import text, update
 from db import jobs, window
 from db.job import Job
 from db.queues import queue_figures
+from db.work import Finished
 from tests.tenants import new_tenant
 
 
@@ -23,7 +24,7 @@ def test_what_waits_in_the_broker_and_outside_runs_and_has_ended_is_counted(
     with database.session() as session:
         sent = [taken.id for taken in window.take(session, queue, 3)]
         held = jobs.claim(session, sent[:2], "w", 60)
-        jobs.finish(session, [jobs.Finished(held[0].id, 1, {}, error={"code": "unscorable"})], "m", "r")
+        jobs.finish(session, [Finished(held[0].id, 1, {}, error={"code": "unscorable"})], "m", "r")
         jobs.cancel(session, tenant, ids[-1])
     found = figures(database, tenant)
     assert list(found) == [queue]

@@ -11,16 +11,16 @@ from broker.app import make_app
 from broker.dispatch import Dispatch
 from broker.settings import BrokerSettings
 from broker.sweep import forget
-from db import jobs, retention
+from db import jobs, regrading, retention
 from db.audit import Audit, list_audit
 from db.batch import Batch
 from db.erasing import erase
 from db.errors import IllegalMove
 from db.finding import find_job
 from db.job import Job, Result
-from db.jobs import Finished
 from db.rubric import default_rubric
 from db.submission import Embedding, Submission
+from db.work import Finished
 from tests.tenants import new_tenant
 from tests.unit.db.test_jobs import LOST, RESULT, claim, state
 
@@ -144,7 +144,7 @@ def test_a_text_that_several_jobs_share_goes_with_the_last_of_them(database, sub
         batch = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=1)
         session.add(batch)
         session.flush()
-        assert jobs.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy") == 1
+        assert regrading.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy") == 1
         batch_id = batch.id
     with database.session() as session:
         second = session.scalar(select(Job.id).where(Job.batch_id == batch_id))
@@ -189,7 +189,7 @@ def test_a_job_without_a_text_is_neither_retried_nor_graded_again(database, subm
         batch = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=0)
         session.add(batch)
         session.flush()
-        assert jobs.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy") == 0
+        assert regrading.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy") == 0
 
 
 def test_a_regrade_during_an_erasure_waits_for_it_and_takes_up_no_empty_text(database, submit, tenant):
@@ -202,7 +202,7 @@ def test_a_regrade_during_an_erasure_waits_for_it_and_takes_up_no_empty_text(dat
             batch = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=0)
             session.add(batch)
             session.flush()
-            made.append(jobs.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy"))
+            made.append(regrading.regrade(session, tenant, default_rubric(session), batch.id, "m", "light", "heavy"))
 
     thread = threading.Thread(target=regrade)
     with database.session() as session:

@@ -13,7 +13,8 @@ import pytest
 
 from api import gauges
 from api.http_metrics import Requests
-from worker.metrics import Counted, Family
+from worker.metrics import Counted
+from worker.metrics_port import Family
 
 ROOT = Path(__file__).parents[3]
 PROMETHEUS, GRAFANA = ROOT / "deploy/prometheus", ROOT / "deploy/grafana"

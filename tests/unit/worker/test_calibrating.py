@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from broker.settings import EMBEDDED_MODEL
-from db import batches, calibrations, jobs
+from db import activation, batches, calibrations, jobs
 from db.bulk import Manner, NewRow
 from db.calibration import Calibration
 from db.calibrations import NewExample
@@ -15,6 +15,7 @@ from db.erasing import erase
 from db.finding import find_job
 from db.job import Job
 from db.rubric import Rubric, add_version, default_criteria
+from db.work import NewJob
 from tests.tenants import new_tenant
 from tests.unit.worker.test_grading import Counting, Moody
 from worker.calibrating import Calibrating
@@ -74,8 +75,8 @@ def test_a_calibration_is_made_and_scores_its_criterion(database, tenant, rubric
     found = read(database, made)
     assert (found.state, found.embedded, found.card["agreement"]["Wit"]["n"]) == ("succeeded", 14, 14)
     with database.session() as session:
-        calibrations.activate(session, session.get_one(Calibration, made))
-        new = jobs.NewJob(text=TEXTS[3], model="m", device="any", priority="bulk", queue="q")
+        activation.activate(session, session.get_one(Calibration, made))
+        new = NewJob(text=TEXTS[3], model="m", device="any", priority="bulk", queue="q")
         job = jobs.submit(session, tenant, session.get_one(Rubric, rubric.id), new).id
     settings = WorkerSettings(database_url=database.settings.database_url)
     assert Grading(database, marker_of(database, FakeEngine()), settings, "w").chunk([job]).result() == 1
@@ -156,7 +157,7 @@ def test_without_an_engine_a_calibration_fails_and_says_what_is_missing(database
 
 def test_an_erased_submission_teaches_nothing_and_keeps_no_vector(database, tenant, rubric):
     with database.session() as session:
-        new = jobs.NewJob(text="To be erased.", model="m", device="any", priority="bulk", queue="q")
+        new = NewJob(text="To be erased.", model="m", device="any", priority="bulk", queue="q")
         job = jobs.submit(session, tenant, session.get_one(Rubric, rubric.id), new)
         submission = job.submission_id
         examples = [NewExample(text, {"Wit": float(n % 7)}) for n, text in enumerate(TEXTS)]

@@ -20,6 +20,7 @@ from db.finding import find_job
 from db.job import Attempt, Job
 from db.rubric import Rubric, add_version, default_rubric
 from db.submission import Embedding
+from db.work import NewJob
 from tests.tenants import new_tenant
 from tests.waiting import until
 from worker.engine.base import Encoded, Rest
@@ -57,7 +58,7 @@ def grading(database, servers, engine=None, head=True, why="") -> Grading:
 
 def submit(database, tenant, text=TEXT, rubric=None, **fields):
     with database.session() as session:
-        new = jobs.NewJob(text=text, model="m", device="any", priority="bulk", queue="t.any.bulk", **fields)
+        new = NewJob(text=text, model="m", device="any", priority="bulk", queue="t.any.bulk", **fields)
         return jobs.submit(session, tenant, rubric or default_rubric(session), new).id
 
 

@@ -12,6 +12,7 @@ from broker.sweep import sweep
 from db import jobs
 from db.job import Job
 from db.rubric import default_rubric
+from db.work import NewJob
 from tests.tenants import new_tenant
 from worker.losses import Losses
 from worker.settings import WorkerSettings
@@ -24,7 +25,7 @@ def held(database):
     def claim(worker: str, lease_s: float = 600) -> uuid.UUID:
         with database.session() as session:
             queue = f"{uuid.uuid4().hex}.any.bulk"
-            new = jobs.NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
+            new = NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
             job = jobs.submit(session, new_tenant(session), default_rubric(session), new).id
         with database.session() as session:
             assert len(jobs.claim(session, [job], worker, lease_s)) == 1

@@ -13,6 +13,7 @@ from broker.settings import EMBEDDED_MODEL
 from db import jobs
 from db.finding import find_job
 from db.rubric import default_rubric
+from db.work import NewJob
 from db.worker import live_workers
 from tests.tenants import new_tenant
 from worker.child import Child
@@ -97,7 +98,7 @@ def child(settings):
 def grade(child, database, **fields):
     with database.session() as session:
         owner = new_tenant(session)
-        new = jobs.NewJob(text=TEXT, model="m", device="any", priority="bulk", queue="mend.any.bulk", **fields)
+        new = NewJob(text=TEXT, model="m", device="any", priority="bulk", queue="mend.any.bulk", **fields)
         job = jobs.submit(session, owner, default_rubric(session), new).id
     child.grade([job], "bulk").result()
     with database.session() as session:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from db.jobs import Claimed, Finished
+from db.work import Claimed, Finished
 from gradeline.stack.home import free_port
 from worker.metrics import Counted, Many
 from worker.settings import WorkerSettings
@@ -80,7 +80,7 @@ def test_what_has_not_happened_is_told_as_nothing():
 
 SERVED = """
 import os, sys, time, urllib.request
-from worker.metrics import counted, serve
+from worker.metrics import counted; from worker.metrics_port import serve
 from worker.settings import WorkerSettings
 from billiard import process
 
@@ -124,9 +124,7 @@ def test_the_parent_tells_what_all_its_children_have_counted(served):
 
 
 def test_a_port_that_is_taken_costs_a_worker_its_metrics_and_nothing_else(served):
-    code = (
-        "from worker.metrics import serve; from worker.settings import WorkerSettings; print(serve(WorkerSettings()))"
-    )
+    code = "from worker.metrics_port import serve; from worker.settings import WorkerSettings; print(serve(WorkerSettings()))"
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "GRADELINE_METRICS_PORT": served.rpartition(":")[2]},
         capture_output=True, text=True, timeout=60, check=True,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.jobs import Claimed
+from db.work import Claimed
 from worker.engine.fake import FakeEngine
 from worker.features.prompt import NO_CENTRE
 from worker.reading import Reader, as_kept

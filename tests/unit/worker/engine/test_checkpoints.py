@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from broker.settings import EMBEDDED_MODEL
 from db.base import new_id
-from db.jobs import Claimed, Finished
+from db.work import Claimed, Finished
 from tests.unit.worker.engine.tiny import DISTILBERT, KINDS, make
 from worker.child import load_marker
 from worker.engine import load_engine
