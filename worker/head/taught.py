@@ -13,26 +13,28 @@ from worker.features.prompt import POOLED_LAYERS
 from worker.head.evidence import Evidence
 from worker.head.ridge import Prediction
 from worker.head.standing import Baseline
+from worker.head.views import GAMMA, nearness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.9
 # Rows that are compared with all centres at once: bounds the memory of a regrade.
-SLICE = 512
+SLICE = 256
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The arrays of a taught head. K inputs (vectors, then surface features), C criteria, m centres."""
+    """The arrays of a taught head. K inputs (vectors, then surface features) in P parts, J views, C criteria, m centres."""
 
     mean: NDArray[np.float64]  # (K,) the assignment's baseline
     scale: NDArray[np.float64]  # (K,)
     weights: NDArray[np.float64]  # (K, C) the linear part, on standardised inputs
     bias: NDArray[np.float64]  # (C,)
-    metric: NDArray[np.float64]  # (K,) what standardised inputs are multiplied by before distances are taken
-    centres: NDArray[np.float64]  # (m, K) the examples, after the metric; m is 0 without any
-    alphas: NDArray[np.float64]  # (m, C)
+    parts: NDArray[np.int64]  # (P,) as in worker/head/views.py
+    views: NDArray[np.float64]  # (J, P)
+    centres: NDArray[np.floating]  # (m, K) the examples' standardised inputs; m is 0 without any
+    alphas: NDArray[np.float64]  # (J, m, C)
     half_widths: NDArray[np.float64]  # (C + 1,) of the intervals; the last is the overall score's
     # (2,) a text is unlike the submissions when its mean squared standardised input lies above the first, or the cosine
     # between its last layer and theirs below the second; heads of before 0.2 have the first alone
@@ -48,7 +50,8 @@ class Numbers:
         if len(self.centres):
             for start in range(0, len(x), SLICE):
                 rows = slice(start, start + SLICE)
-                out[rows] += similarity(x[rows] * self.metric, self.centres) @ self.alphas
+                near = nearness(x[rows], self.centres, self.parts, self.views)
+                out[rows] += sum(each @ alphas for each, alphas in zip(near, self.alphas, strict=True))
         return np.asarray(np.clip(out, 0, 1))
 
 
@@ -107,16 +110,11 @@ def likeness(vectors: NDArray[np.floating], middle: NDArray[np.floating]) -> NDA
     return np.asarray((a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0))
 
 
-def similarity(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(n, m) exp(-squared distance) of rows."""
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
-    return np.asarray(np.exp(-np.maximum(squared, 0)))
-
-
 def packed(numbers: Numbers) -> tuple[bytes, str]:
     """A head's arrays as safetensors, and their SHA-256. Centres in half precision: they are nearly all of the size."""
     arrays = {f.name: np.asarray(getattr(numbers, f.name), np.float32) for f in fields(numbers)}
     arrays["centres"] = arrays["centres"].astype(np.float16)
+    arrays["parts"] = arrays["parts"].astype(np.int64)
     data = save(arrays)
     return data, hashlib.sha256(data).hexdigest()
 
@@ -124,5 +122,17 @@ def packed(numbers: Numbers) -> tuple[bytes, str]:
 def unpacked(data: bytes, card: dict[str, Any], name: str, model: str, revision: str) -> Taught:
     """A head from what `packed` made and its card."""
     # Single precision in use: twice as fast, and far finer than any score.
-    numbers = Numbers(**{key: value.astype(np.float32) for key, value in load(data).items()})  # type: ignore[arg-type]
+    arrays = {key: value.astype(np.float32) if value.dtype.kind == "f" else value for key, value in load(data).items()}
+    if "metric" in arrays:
+        arrays = _of_one_view(arrays, int(card["features"]))
+    numbers = Numbers(**arrays)
     return Taught(name, tuple(card["criteria"]), tuple(card["importance"]), model, revision, numbers)
+
+
+def _of_one_view(arrays: dict[str, NDArray[np.floating]], surface: int) -> dict[str, NDArray[Any]]:
+    """The arrays of a head that was taught before there were views: its centres have gone through its metric, (K,)."""
+    metric = arrays.pop("metric")
+    view = metric[[0, -1]] ** 2 / GAMMA
+    centres, alphas = arrays["centres"] / metric, arrays["alphas"][None]
+    parts = np.array([len(metric) - surface, surface])
+    return {**arrays, "centres": centres, "alphas": alphas, "parts": parts, "views": view[None]}

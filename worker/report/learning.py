@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.model_selection import KFold
 
+from worker.head.kernel import Kernel, held_out
 from worker.head.standing import Standing, baseline_of
-from worker.head.teaching import Criterion, Kernel, alike, held_out
+from worker.head.teaching import Criterion, alike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

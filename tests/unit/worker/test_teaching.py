@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 
 from worker.head.agreement import agreement_of, figures
 from worker.head.evidence import Evidence
 from worker.head.standing import COLUMNS, Standing, column_of
-from worker.head.taught import Taught, likeness, packed, similarity, unpacked
+from worker.head.taught import Taught, likeness, packed, unpacked
 from worker.head.teaching import Criterion, teach
 
 VECTORS, SURFACE = 40, 6
@@ -47,7 +48,7 @@ def head_of(numbers):
 
 
 def scores_of(head: Taught, inputs):
-    nothing = np.zeros((len(inputs), 3))
+    nothing = np.zeros((len(inputs), 5))
     words = np.full(len(inputs), 300)
     return head.predict(Evidence(inputs[:, :VECTORS].astype(np.float32), inputs[:, VECTORS:], nothing, words))
 
@@ -146,9 +147,34 @@ def test_a_trait_goes_by_its_criterion_and_the_whole_and_an_unknown_measure_by_t
     assert column_of(None).tolist() == [0, 0, 0, 0, 1]
 
 
-def test_similarity_falls_with_the_squared_distance():
-    near = similarity(np.array([[0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]))
-    assert near[0] == pytest.approx([1.0, np.exp(-1), np.exp(-2)])
+def test_a_quality_that_one_part_shows_is_learned_though_the_others_say_nothing():
+    draw = np.random.default_rng(1)
+    inputs = draw.standard_normal((300, VECTORS + SURFACE))
+    quality = np.abs(inputs[:, -SURFACE:]).sum(axis=1) - SURFACE * 0.8  # no straight line finds it
+    numbers, predicted = teach(inputs, SURFACE, graded(quality, np.arange(200)), [POINTS], standing(right=0.0))
+    part = np.abs(numbers.alphas[:, :, 0]).sum(axis=1)
+    assert part.argmax() == 2  # the view of the surface features alone
+    scores = scores_of(head_of(numbers), inputs[200:]).scores[:, 0]
+    assert np.corrcoef(scores, quality[200:])[0, 1] > 0.6
+    assert np.corrcoef(predicted[:200, 0], quality[:200])[0, 1] > 0.6
+
+
+def test_a_head_of_before_there_were_views_scores_as_it_did():
+    draw = np.random.default_rng(2)
+    metric = np.r_[np.full(VECTORS, (0.6 / VECTORS) ** 0.5), np.full(SURFACE, (0.6 / SURFACE) ** 0.5)]
+    examples, alphas = draw.standard_normal((20, VECTORS + SURFACE)), draw.standard_normal((20, 1)) / 20
+    kept = {
+        "mean": np.zeros(VECTORS + SURFACE), "scale": np.ones(VECTORS + SURFACE), "bias": np.array([0.5]),
+        "weights": np.zeros((VECTORS + SURFACE, 1)), "metric": metric, "alphas": alphas, "half_widths": np.full(2, 0.2),
+        "far": np.array([9.0]),
+    }  # fmt: skip
+    arrays = {name: each.astype(np.float32) for name, each in kept.items()}
+    data = save({**arrays, "centres": (examples * metric).astype(np.float16)})
+    head = unpacked(data, {"criteria": ["Structure"], "importance": [1.0], "features": SURFACE}, "old", "m", "r")
+    inputs = draw.standard_normal((5, VECTORS + SURFACE))
+    apart = ((inputs[:, None] - examples[None]) * metric) ** 2
+    by_hand = 0.5 + np.exp(-apart.sum(axis=2)) @ alphas[:, 0]
+    assert scores_of(head, inputs).scores[:, 0] == pytest.approx(by_hand, abs=1e-3)
 
 
 def test_agreement_by_hand():
