@@ -71,15 +71,13 @@ class Kernel:
         return [min(each, key=lambda f: _error(f.held_out, y[:, k])) for k, each in enumerate(zip(*fits, strict=True))]
 
     def _solve(
-        self, view: Array, own: Singles, shared: Singles, rows: NDArray[np.int64], y: Array,
-        amplitude: float,
-    ) -> list[Fitted]:  # fmt: skip
+        self, view: Array, own: Singles, shared: Singles, rows: NDArray[np.int64], y: Array, amplitude: float
+    ) -> list[Fitted]:
         matrix = amplitude * own + shared
         matrix[np.diag_indices(len(rows))] += 1.0
         centre = y.mean(axis=0)
-        solved, diagonal = solve(
-            matrix, (y - centre).astype(np.float32)
-        )  # nearly all of the time: once for all criteria
+        apart = (y - centre).astype(np.float32)
+        solved, diagonal = solve(matrix, apart)  # nearly all of the time: once for all criteria
         held_out = y - solved / diagonal[:, None]
         x, prior = self.x[rows], self.prior[rows]
         weighed = PRIOR / prior.shape[1] * (prior.T @ solved)
