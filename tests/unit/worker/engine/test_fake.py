@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,8 +31,9 @@ def test_a_text_has_its_own_vector_in_any_company():
 
 def test_calls_that_begin_together_take_their_time_one_after_another(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
+    # A clock of the engine's own: threads of other tests sleep by the usual one.
+    clock = SimpleNamespace(perf_counter=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr("worker.engine.fake.time", clock)
     engine = FakeEngine(ms_a_text=50, ms_a_call=100)
     first = engine.begin(["one", "two"])
     assert now[0] == pytest.approx(100.2 - TAIL_S), "it takes other texts a little before it is done"
