@@ -103,7 +103,7 @@ def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> 
 def _off_topic(prompt: str, on_topic: float) -> bool:
     if math.isnan(on_topic):
         return False
-    if len(prompt_text(prompt).words) < TITLE_WORDS:
+    if len(prompt_text(prompt).words) < TITLE_WORDS and "?" not in prompt:  # a question asks, however short
         return on_topic < OFF_TOPIC_TITLE
     return on_topic < (OFF_TOPIC_STORY if STORY.search(prompt) else OFF_TOPIC)
 

@@ -92,6 +92,25 @@ def test_the_card_says_what_was_measured_and_on_what(fitted):
     assert 0.7 < about["card"]["measured"]["coverage"]["Structure"]["coverage"] <= 1
 
 
+def test_essays_with_four_prompts_teach_what_is_off_topic_and_those_without_prompts_do_not(
+    fitted, tmp_path, monkeypatch
+):
+    home, model, *_ = fitted
+    header, *kept = csv.reader((home / "class.csv").read_text().splitlines())
+    with (tmp_path / "asked.csv").open("w", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow(["prompt", *header])
+        rows.writerows([text(12, 100 + n % 4), *row] for n, row in enumerate(kept))
+    monkeypatch.setenv("GRADELINE_ENGINE", "torch")
+    done = heads(tmp_path, "fit", "--model", str(model), "--data", str(tmp_path / "asked.csv"))
+    assert done.returncode == 0, done.stderr
+    card, before = (json.loads(next(each.glob("heads/*/1/own.json")).read_text())["card"] for each in (tmp_path, home))
+    assert card["off_topic"] == "fitted on these prompts" and "too few" in before["off_topic"]
+    asked, unasked = (load_marker(settings(each, model, engine="torch"), "w") for each in (tmp_path, home))
+    assert asked.head.centre.any() and not unasked.head.centre.any()
+    assert asked.reader.mark != unasked.reader.mark
+
+
 def test_evaluating_measures_the_head_in_use_and_says_if_it_knows_the_data(fitted):
     again = fitted[-1]
     assert again.returncode == 0, again.stderr

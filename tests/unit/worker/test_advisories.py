@@ -73,8 +73,11 @@ def test_a_story_and_a_title_are_off_topic_only_when_it_is_sure(prompt):
     assert "off_topic" in codes(ESSAY, prompt, 0.005)
 
 
-def test_a_question_about_a_story_asks_for_no_story():
-    assert "off_topic" in codes(ESSAY, "Explain why the author ends the story with this paragraph.", 0.15)
+@pytest.mark.parametrize(
+    "prompt", ["Explain why the author ends the story with this paragraph.", "Library or sports field?"]
+)
+def test_a_question_about_a_story_asks_for_no_story_and_a_short_question_is_no_title(prompt):
+    assert "off_topic" in codes(ESSAY, prompt, 0.15)
 
 
 def test_weak_english_is_english_and_its_words_are_words():
