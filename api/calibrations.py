@@ -160,8 +160,13 @@ def calibration_body(rubric: Rubric, made: Calibration) -> dict[str, Any]:
 
 def _found(session: Session, tenant_id: uuid.UUID, path: CalibrationPath) -> tuple[Rubric, Calibration]:
     rubric = named(session, tenant_id, path.rubric, None)
-    wanted = read_id(path.calibration_id, CalibrationNotFound("there is no calibration with this id"))
-    return rubric, calibrations.find_calibration(session, tenant_id, rubric, wanted)
+    return rubric, calibration_of(session, tenant_id, rubric, path.calibration_id)
+
+
+def calibration_of(session: Session, tenant_id: uuid.UUID, rubric: Rubric, wanted: str) -> Calibration:
+    """The rubric's calibration with the id of an address, or CalibrationNotFound."""
+    calibration_id = read_id(wanted, CalibrationNotFound("there is no calibration with this id"))
+    return calibrations.find_calibration(session, tenant_id, rubric, calibration_id)
 
 
 def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCalibrationBody:

@@ -11,18 +11,17 @@ from sqlalchemy.orm import Session
 from api.auth import allow
 from api.bars import BARS, default_misses, misses
 from api.calibration_bodies import ReportBody, ReportQuery
+from api.calibrations import calibration_of
 from api.default_card import by_criterion, default_card
 from api.errors import Conflict
 from api.problems import Problem
 from api.regrading import routes as routes
 from api.report_page import page
-from api.routing import WRONG, answer, read_id, services
+from api.routing import WRONG, answer, services
 from api.rubric_bodies import RubricPath
 from api.rubrics import named
 from db import activation
 from db.calibration import Calibration
-from db.calibrations import find_calibration
-from db.errors import CalibrationNotFound
 from db.rubric import Rubric, unmeasured
 
 # Nothing is loaded, run, sent or framed; matplotlib's pictures carry their styles with them.
@@ -102,8 +101,7 @@ def _rubric(rubric: Rubric) -> dict[str, Any]:
 def _calibration(session: Session, tenant_id: uuid.UUID, rubric: Rubric, wanted: str | None) -> Calibration | None:
     if wanted is None:
         return activation.active_calibration(session, rubric.id) or activation.newest_made(session, rubric.id)
-    made = read_id(wanted, CalibrationNotFound("there is no calibration with this id"))
-    return find_calibration(session, tenant_id, rubric, made)
+    return calibration_of(session, tenant_id, rubric, wanted)
 
 
 def _wants_page(query: ReportQuery) -> bool:

@@ -171,14 +171,15 @@ def run(data: Path, model: Published, out: Path, cache: Path) -> None:
     nothing = np.full(vectors.shape[1], np.nan, np.float32)
     rows = np.stack([prompts[p] if p else nothing for p in corpus.prompts])
     pairs = pairs_of({"asap": (corpus, vectors), "ellipse": (test, test_vectors)}, prompts)
-    evidence = gather(corpus.texts, corpus.prompts, vectors, rows, fit_topic(pairs).centre)
+    topic = fit_topic(pairs)
+    evidence = gather(corpus.texts, corpus.prompts, vectors, rows, topic.centre)
     test_evidence = gather(test.texts, [None] * len(test.texts), test_vectors)
     out.mkdir(exist_ok=True)
-    seen = {"default": (evidence, pairs)}
+    seen = {"default": (evidence, pairs, topic)}
     if model is MINILM:  # the surface head needs no encoder: it goes with the default one's
-        seen["surface"] = (evidence.without_encoder(), without_encoder(pairs))
-    for name, (known, compared) in seen.items():
-        topic = fit_topic(compared)
+        alone = without_encoder(pairs)
+        seen["surface"] = (evidence.without_encoder(), alone, fit_topic(alone))
+    for name, (known, compared, topic) in seen.items():
         begun = replace(blank(name, name == "surface", model), topic=topic.weights, centre=topic.centre)
         head, measured = make(begun, known, corpus)
         measured["ellipse_test"] = ellipse_test(head, test_evidence, test)

@@ -59,12 +59,11 @@ class Pairs:
 
     def features(self, centre: Array) -> tuple[Array, Array]:
         """(n, 5) with their own prompts, and with the others."""
-        prompts = None if self.vectors is None else self.prompts
-        sides = [
-            prompt_features(self.shared[:, n], self.vectors, prompts if prompts is None else prompts[side], centre)
+        own, foreign = (
+            prompt_features(self.shared[:, n], self.vectors, self.prompts[side], centre)
             for n, side in enumerate((self.own, self.foreign))
-        ]
-        return sides[0], sides[1]
+        )
+        return own, foreign
 
     def enough(self) -> bool:
         """Whether there is enough to learn from."""

@@ -63,7 +63,8 @@ class Kernel:
         """One view's fits, each column's of the amplitude with the least leave-one-out error."""
         seen = scaled(self.x[rows], self.parts, view)
         own = np.asarray(seen @ seen.T, np.float32)
-        own += RADIAL * radial(own)
+        lengths = np.diagonal(own)
+        own += RADIAL * radial(lengths, lengths, own)
         prior = self.prior[rows]
         shared = PRIOR * prior @ prior.T / prior.shape[1]
         tried = AMPLITUDES if len(rows) < MANY else AMPLITUDES[2:]

@@ -13,7 +13,6 @@ from sklearn.model_selection import KFold
 from worker.head.kernel import Fitted, Kernel, held_out
 from worker.head.standing import Standing, baseline_of, column_of
 from worker.head.taught import CONFIDENCE, Numbers, likeness
-from worker.head.views import parts_of, views_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,24 +50,24 @@ def teach(
     x = baseline(inputs)
     graded = np.flatnonzero(~np.isnan(unit).all(axis=1))
     predicted = np.full(unit.shape, np.nan)
-    kernel = Kernel(x[graded], standing, surface) if len(graded) else None
-    parts = parts_of(x.shape[1] - surface, surface)
-    views = views_of(parts)
+    kernel = Kernel(x[graded], standing, surface)
     columns: list[Fitted | None] = [None] * len(criteria)
     for known, same in alike(unit[graded]):
-        if kernel is not None and len(known):
+        if len(known):
             y, stretch = unit[np.ix_(graded[known], same)], [criteria[k].stretch for k in same]
             predicted[np.ix_(graded[known], same)] = cross_validated(kernel, known, y, stretch)
             for k, fitted in zip(same, kernel.fit(known, y, stretch), strict=True):
                 columns[k] = _spread_out(fitted, known, len(graded))
-    nothing = np.zeros((len(views), len(graded)))
+    nothing = np.zeros((len(kernel.views), len(graded)))
     done = [c or _by_standing(criteria[k], standing, x, nothing) for k, c in enumerate(columns)]
     weights, bias = np.stack([c.weights for c in done], axis=1), np.array([c.bias for c in done])
     alphas = np.stack([c.alphas for c in done], axis=2)
-    centres = kernel.x if kernel else np.zeros((0, x.shape[1]))
     half = _half_widths(unit, predicted, criteria, standing)
     far = _far(inputs[:, :-surface], x)
-    return Numbers(baseline.mean, baseline.scale, weights, bias, parts, views, centres, alphas, half, far), predicted
+    head = Numbers(
+        baseline.mean, baseline.scale, weights, bias, kernel.parts, kernel.views, kernel.x, alphas, half, far
+    )
+    return head, predicted
 
 
 def _far(vectors: Array, x: Array) -> Array:

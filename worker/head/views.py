@@ -42,10 +42,9 @@ def scaled(x: Floats, parts: NDArray[np.int64], view: Floats) -> Floats:
     return x[:, seen] * factors[seen]
 
 
-def radial(dots: Floats) -> Floats:
-    """(n, n) the radial kernel of scaled inputs, from their dot products."""
-    own = np.diagonal(dots)
-    return np.asarray(np.exp(-GAMMA * np.maximum(own[:, None] + own[None] - 2 * dots, 0)))
+def radial(own: Floats, other: Floats, dots: Floats) -> Floats:
+    """(n, m) the radial kernel of scaled inputs, from their squared lengths (n,) and (m,) and their dot products (n, m)."""
+    return np.asarray(np.exp(-GAMMA * np.maximum(own[:, None] + other[None] - 2 * dots, 0)))
 
 
 def nearness(x: Floats, centres: Floats, parts: NDArray[np.int64], views: Floats) -> Iterator[Floats]:
@@ -56,5 +55,4 @@ def nearness(x: Floats, centres: Floats, parts: NDArray[np.int64], views: Floats
     own, other = (np.stack([(z[:, part] ** 2).sum(axis=1) for part in slices], axis=1) for z in (x, centres))
     for view in views.astype(x.dtype):
         shared = sum(share * dot for share, dot in zip(view, dots, strict=True) if share)
-        squared = (own @ view)[:, None] + (other @ view)[None] - 2 * shared
-        yield np.exp(-GAMMA * np.maximum(squared, 0))
+        yield radial(own @ view, other @ view, shared)
