@@ -57,6 +57,20 @@ def await_batch(client: Client, batch: str, total: int, seconds: float = SECONDS
     return found
 
 
+def many_batches(home: Home, texts: list[str], size: int, threads: int, **fields: Any) -> Passage:
+    """The way many classes come: one POST for each `size` of them, from several threads."""
+    classes = [texts[start : start + size] for start in range(0, len(texts), size)]
+    sender, began = sender_of(home), time.time()
+
+    def submit(each: list[str]) -> Any:
+        return sender.send("POST", "/v1/batches", {"items": [{"text": text} for text in each], **fields})
+
+    answers, submitted = closed_loop(submit, classes, threads)
+    with launch.client_of(home) as client:
+        done = [await_batch(client, a["id"], len(each)) for a, each in zip(answers, classes, strict=True)]
+    return Passage(len(texts), max(moment(batch["finished_at"]) for batch in done) - began, submitted)
+
+
 def single_jobs(home: Home, texts: list[str], threads: int, **fields: Any) -> Passage:
     """Many callers: one POST a text, from several threads."""
     sender, began = sender_of(home), time.time()

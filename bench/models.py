@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from worker.engine.published import minilm_folder
 from worker.engine.source import embedded
 from worker.engine.windows import WINDOW, cut, overlap_of
 
@@ -72,8 +73,8 @@ def build(folder: Path, name: str, **sizes: int) -> None:
     torch.manual_seed(0)
     AutoModel.from_config(_config(name, sizes)).save_pretrained(folder)
     for file in TOKENIZER:
-        if (embedded().folder / file).exists():
-            shutil.copy(embedded().folder / file, folder / file)
+        if (minilm_folder() / file).exists():
+            shutil.copy(minilm_folder() / file, folder / file)
 
 
 def _config(name: str, sizes: dict[str, Any]) -> Any:

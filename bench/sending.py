@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 600
+T = TypeVar("T")
 
 
 class Sender:
@@ -44,7 +45,7 @@ class Sender:
         return response.status, response.read()
 
 
-def closed_loop(call: Callable[[str], Any], texts: Sequence[str], threads: int) -> tuple[list[Any], float]:
+def closed_loop(call: Callable[[T], Any], texts: Sequence[T], threads: int) -> tuple[list[Any], float]:
     """Every text by the next free thread; the answers, and the seconds that it took."""
     began = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:

@@ -26,9 +26,10 @@ def keep() -> None:
     os.environ[MARK] = str(os.getpid())
     quiet = subprocess.DEVNULL
     command = [sys.executable, "-m", "tests.keeper", os.environ[MARK]]
-    subprocess.Popen(
+    keeper = subprocess.Popen(
         command, cwd=Path(__file__).parents[1], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
     )
+    keeper.returncode = 0  # nobody waits for it, and Python would warn that it still runs
 
 
 def marked(pid: str) -> list[psutil.Process]:

@@ -22,12 +22,19 @@ class WorkerSettings(BrokerSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    children: int = Field(0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, 2 on a GPU")
+    children: int = Field(
+        0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, by cores on a GPU"
+    )
     threads: int = Field(0, ge=0, le=256, description="threads a child computes with; 0: the cores divided by children")
     nice: int = Field(
         5, ge=0, le=19, description="how far a worker's computing stands back behind other processes of the machine"
     )
-    token_budget: int = Field(4096, ge=512, le=1_048_576, description="most tokens in one forward pass")
+    token_budget: int = Field(
+        0,
+        ge=0,
+        le=1_048_576,
+        description="most tokens in one forward pass of torch; 0: 4,096 on a CPU, 16,384 on a GPU",
+    )
     reuse: bool = Field(
         True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
     )
@@ -64,5 +71,10 @@ class WorkerSettings(BrokerSettings):
 
     @property
     def concurrency(self) -> int:
-        """Children of this worker. Two on a GPU: one tokenizes and writes while the other computes."""
-        return self.children or (2 if self.device == "cuda" else 1)
+        """Children of this worker. On a GPU a child for every two cores, 2 to 8: words, scores and rows of an essay take
+        longer than its forward pass (docs/performance.md)."""
+        if self.children or self.device != "cuda":
+            return self.children or 1
+        from worker.engine.cpu import cores
+
+        return min(8, max(2, cores() // 2))

@@ -85,7 +85,7 @@ def begin_by_windows(
     So many texts as `piece` says (0: all) are cut and grouped at once, while those before are computed.
     """
     began = perf_counter()
-    reading = _Reading(texts, tokens, group, piece, multiple)
+    reading = Reading(texts, tokens, group, piece, multiple)
     sums = np.zeros((len(texts), width), np.float64)
     results = forward(reading.inputs())
 
@@ -106,7 +106,7 @@ def begin_by_windows(
     return rest
 
 
-class _Reading:
+class Reading:
     """What becomes of n texts on their way into an engine."""
 
     def __init__(self, texts: Sequence[str], tokens: Tokens, group: Grouping, piece: int, multiple: int) -> None:

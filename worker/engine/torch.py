@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -29,8 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# A GPU has room for many texts at once; the CPU's budget would leave it idle.
-CUDA_TOKEN_BUDGET = 65_536
+# Tokens in one forward pass. A CPU's would leave a GPU idle; more than this makes a GPU no faster, and pads more.
+TOKEN_BUDGET, CUDA_TOKEN_BUDGET = 4096, 16_384
+# Of the device's memory, for the allocators of all children together: each has a context beside its share.
+CUDA_SHARE = 0.9
 
 
 class Pooled(nn.Module):
@@ -84,6 +85,12 @@ def load_model(folder: Path, dtype: torch.dtype, outputs: bool = False) -> nn.Mo
     return loaded
 
 
+def is_causal(model: nn.Module) -> bool:
+    """Whether no token looks at those behind it: then none sees the padding, and attention without a mask is faster."""
+    said = [bool(module.is_causal) for module in model.modules() if hasattr(module, "is_causal")]
+    return bool(said) and all(said)
+
+
 def pooled_of(folder: Path) -> Pooled:
     """The bare encoder of a folder in fp32, as it is exported."""
     return Pooled(load_model(folder, torch.float32), layers_of(read_config(folder))).eval()
@@ -110,43 +117,83 @@ class TorchEngine(Engine):
             log.warning("this CPU emulates bf16, which is slower than fp32: GRADELINE_PRECISION=fp32 is faster here")
         self.device = "cuda:0" if cuda else "cpu"
         self.name, self.model = f"torch-{precision}", source.name
-        budget = max(settings.token_budget, CUDA_TOKEN_BUDGET) if cuda else settings.token_budget
-        self._group = partial(batches, budget=budget)
+        self._budget = settings.token_budget or (CUDA_TOKEN_BUDGET if cuda else TOKEN_BUDGET)
+        if cuda:
+            torch.cuda.set_per_process_memory_fraction(CUDA_SHARE / settings.concurrency)
+            # cuDNN's attention is compiled anew, for tens of milliseconds, whenever a batch has a shape that it has not seen.
+            torch.backends.cuda.enable_cudnn_sdp(False)
         self.outputs = outputs_of(config)
         self._width = width_of(config) + len(self.outputs)
         with TemporaryDirectory() as made:
             save_tokenizer(source.folder, Path(made))
-            self._tokens = Tokens(Path(made) / "tokenizer.json", config)
-        self.window = self._tokens.window
+            self.tokens = Tokens(Path(made) / "tokenizer.json", config)
+        self.window = self.tokens.window
         self.revision = as_read(source.revision, self.window)
         model: Any = load_model(source.folder, PRECISIONS[precision], bool(self.outputs))
         if self.outputs:
             # Causal classifiers read at the last token that is no padding, and must know it by its id.
-            model.config.pad_token_id = self._tokens.pad
+            model.config.pad_token_id = self.tokens.pad
+        self._causal = is_causal(model)
         self._pooled = Pooled(model, layers_of(config), self.outputs).to(self.device).eval()
 
     def begin(self, texts: Sequence[str]) -> Rest:
         """See Engine.begin."""
-        return begin_by_windows(texts, self._tokens, self._forward, self._width, self._group)
+        return begin_by_windows(texts, self.tokens, self.forward, self._width, self.group)
 
-    def _forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
+    def group(self, sizes: Sequence[int]) -> list[list[int]]:
+        """Windows that are computed at once: see Grouping."""
+        return batches(sizes, self._budget)
+
+    def forward(self, batches: Iterable[Inputs]) -> Iterator[NDArray[np.float32]]:
         """One batch behind: on a GPU, the next one is prepared and sent before the last one's result is waited for."""
         last = None
         try:
             for inputs in batches:
-                sums = self._sums(inputs)
+                begun = self._begun(inputs)
                 if last is not None:
-                    yield last.cpu().numpy()
-                last = sums
+                    yield last()
+                last = begun
             if last is not None:
-                yield last.cpu().numpy()
+                yield last()
         except RuntimeError as error:  # out of memory too
             raise EngineFailed(f"the model could not compute ({type(error).__name__})") from error
 
-    def _sums(self, inputs: Inputs) -> torch.Tensor:
+    def _begun(self, inputs: Inputs) -> Callable[[], NDArray[np.float32]]:
+        """Computes a batch, or has it computed by the GPU: the call returned waits for its sums."""
         with torch.inference_mode():
-            sums: torch.Tensor = self._pooled(*(self._move(each) for each in inputs))
-            return sums
+            sums = self._sums(inputs)
+            if self.device == "cpu":
+                return sums.numpy
+            # Copied as soon as they are there: a copy that is asked for later would wait for the next batch, too.
+            here = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True).copy_(sums, non_blocking=True)
+        there = torch.cuda.Event(blocking=True)  # whoever waits leaves its core to other children
+        there.record()
+
+        def ended() -> NDArray[np.float32]:
+            there.synchronize()
+            return here.numpy()
+
+        return ended
+
+    def _sums(self, inputs: Inputs) -> torch.Tensor:
+        """A batch that the device has no memory for is computed in halves, and the next ones are smaller."""
+        ids, mask, pool = inputs
+        size, unmasked = len(ids), self._causal or bool(mask.all())
+        try:
+            return torch.as_tensor(
+                self._pooled(self._move(ids), None if unmasked else self._move(mask), self._move(pool))
+            )
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+        self._budget = max(self.window, ids.size // 2)
+        log.warning(
+            "%d windows are too many for the memory of %s: in two halves, and fewer from now on", size, self.device
+        )
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+        parts = (slice(size // 2), slice(size // 2, size))
+        return torch.cat([self._sums((ids[part], mask[part], pool[part])) for part in parts])
 
     def _move(self, values: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(values)

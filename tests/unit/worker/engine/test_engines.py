@@ -181,5 +181,21 @@ def test_threads_are_set_even_when_nobody_sets_them(tmp_path):
     assert threads_of(WorkerSettings(home=tmp_path, threads=3)) == 3
 
 
+@pytest.mark.parametrize(
+    ("cores", "device", "asked", "children"),
+    [
+        (16, "cuda", 0, 8),
+        (64, "cuda", 0, 8),
+        (4, "cuda", 0, 2),
+        (1, "cuda", 0, 2),
+        (64, "cuda", 3, 3),
+        (16, "cpu", 0, 1),
+    ],
+)
+def test_a_gpu_is_fed_by_a_child_for_every_two_cores(monkeypatch, tmp_path, cores, device, asked, children):
+    monkeypatch.setattr("worker.engine.cpu.cores", lambda: cores)
+    assert WorkerSettings(home=tmp_path, device=device, children=asked).concurrency == children
+
+
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
