@@ -45,7 +45,7 @@ class Child:
         queues = consumed_by(settings.own_model, settings.lane_device)
         database = Database(settings)
         Losses(database, settings, name).of_sibling()
-        taught = TaughtHeads(database, settings.heads_kept)
+        taught = TaughtHeads(database, settings.heads_mb * 2**20)
         marker = load_marker(settings, name, taught)
         # Heads are small: a second thread of the linear algebra library would only spin. Fitting takes more again.
         threadpool_limits(1, user_api="blas")

@@ -38,7 +38,7 @@ class WorkerSettings(BrokerSettings):
     reuse: bool = Field(
         True, description="a text that a rubric has scored before gets the same result again, without a forward pass"
     )
-    heads_kept: int = Field(64, ge=1, le=10_000, description="heads of calibrations that a child keeps in memory")
+    heads_mb: int = Field(128, ge=0, description="MiB of the calibrations' heads that a child keeps in memory")
     engine_retry_s: float = Field(
         30.0,
         gt=0,

@@ -14,11 +14,17 @@ from worker.head.taught import Taught, unpacked
 
 
 class TaughtHeads:
-    """At most `most` heads; a calibration never changes, so what is kept is never stale."""
+    """Heads of `most` bytes at most, the last one in any case: one of thousands of examples takes a hundred times the memory of
+    one of twenty. A calibration never changes, so what is kept is never stale."""
 
     def __init__(self, database: Database, most: int) -> None:
         self.database, self.most = database, most
         self._kept: OrderedDict[uuid.UUID, Taught] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the heads that are kept."""
+        return sum(head.numbers.size for head in self._kept.values())
 
     def __call__(self, calibration_id: uuid.UUID) -> Taught:
         """The head of a calibration. ModelUnavailable when its numbers are not those that were written."""
@@ -27,7 +33,7 @@ class TaughtHeads:
             return self._kept[calibration_id]
         head = self._read(calibration_id)
         self._kept[calibration_id] = head
-        if len(self._kept) > self.most:
+        while self.size > self.most and len(self._kept) > 1:
             self._kept.popitem(last=False)
         return head
 

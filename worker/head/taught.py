@@ -40,6 +40,11 @@ class Numbers:
     # between its last layer and theirs below the second; heads of before 0.2 have the first alone
     far: NDArray[np.float64]
 
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(int(getattr(self, f.name).nbytes) for f in fields(self))
+
     def standardised(self, inputs: NDArray[np.floating]) -> NDArray[np.float64]:
         """(n, K) inputs as this assignment's baseline sees them."""
         return Baseline(self.mean, self.scale)(inputs)

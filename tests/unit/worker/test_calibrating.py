@@ -46,7 +46,7 @@ def rubric(database, tenant):
 
 def marker_of(database, engine):
     known = EMBEDDED_MODEL, EMBEDDED_REVISION
-    taught = TaughtHeads(database, 2)
+    taught = TaughtHeads(database, 2**20)
     return Marker(engine, load_default(*known), load_surface(), "w", "", load_standing(*known), taught)
 
 
@@ -109,6 +109,21 @@ def test_a_calibration_by_a_cohort_alone_has_no_report(database, tenant, rubric)
     with database.session() as session:
         found = session.get_one(Calibration, made)
         assert (found.state, found.report) == ("succeeded", None)
+
+
+def test_heads_are_kept_in_the_memory_that_they_may_take(database, tenant, rubric):
+    made = []
+    for n in range(3):
+        made.append(begin(database, tenant, rubric, [f"{text} {n}" for text in TEXTS]))
+        worker(database).step(made[-1])
+    alone = TaughtHeads(database, 0)
+    one = alone(made[0]).numbers.size
+    assert one > 14 * 1207 * 4, "nearly all of it are the examples, in single precision"
+    assert alone(made[0]) is alone(made[0]) and alone.size == one, "the last one stays in any case"
+    kept = TaughtHeads(database, 2 * one)
+    first, second = kept(made[0]), kept(made[1])
+    assert kept(made[0]) is first and kept(made[2]) is not None and kept.size == 2 * one
+    assert kept(made[0]) is first and kept(made[1]) is not second, "the one that was not used for longest had to go"
 
 
 def test_a_message_that_comes_twice_finds_nothing_to_do(database, tenant, rubric):
