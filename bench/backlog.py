@@ -137,6 +137,7 @@ def measure(backlog: Backlog, level: int) -> dict[str, Any]:
         backlog.leave(ids)
     batches = one(backlog.home, "SELECT count(*) FROM batch")[0]
     costs = {"fill": filled, "submit": median(submits), "dispatch": median(takes), "claim": median(claims)}
+    costs["together"] = sum(cost for name, cost in costs.items() if name != "fill")
     row = {"waiting": waiting, "batches": batches, **{f"{name} (ms)": cost for name, cost in costs.items()}}
     print({name: round(value, 3) for name, value in row.items()}, flush=True)
     return {**row, **backlog.sizes()}
@@ -145,7 +146,7 @@ def measure(backlog: Backlog, level: int) -> dict[str, Any]:
 def compared(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The last level over the first."""
     first, last = rows[0], rows[-1]
-    named = ("submit (ms)", "dispatch (ms)", "claim (ms)")
+    named = ("submit (ms)", "dispatch (ms)", "claim (ms)", "together (ms)")
     return {**dict.fromkeys(first, ""), "waiting": "last / first", **{name: last[name] / first[name] for name in named}}
 
 

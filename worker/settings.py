@@ -20,8 +20,10 @@ class WorkerSettings(BrokerSettings):
         "auto",
         description="what computes; auto: on a CPU int8 by openvino, or by onnx where the CPU has no VNNI; on a GPU torch",
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cuda: a GPU, by torch; auto: the CPU")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="torch's; auto: fp32 on a CPU, bf16 on a GPU"
+    )
     children: int = Field(
         0, ge=0, le=64, description="processes that each hold the model; 0: 1 on a CPU, by cores on a GPU"
     )

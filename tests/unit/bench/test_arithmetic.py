@@ -44,9 +44,12 @@ def test_ratios_are_those_of_the_same_run():
 
 
 def test_the_last_level_is_compared_with_the_first():
-    rows = [{"waiting": n, "submit (ms)": 1.0, "dispatch (ms)": 2.0, "claim (ms)": n} for n in (10, 20)]
+    rows = [
+        {"waiting": n, "submit (ms)": 1.0, "dispatch (ms)": 2.0, "claim (ms)": n, "together (ms)": 3 + n}
+        for n in (7, 17)
+    ]
     last = compared(rows)
-    assert (last["submit (ms)"], last["dispatch (ms)"], last["claim (ms)"]) == (1, 1, 2)
+    assert (last["submit (ms)"], last["dispatch (ms)"], last["claim (ms)"], last["together (ms)"]) == (1, 1, 17 / 7, 2)
 
 
 def test_a_reading_of_a_whole_table_is_found_below_other_nodes():

@@ -8,7 +8,7 @@ import uuid
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from db import jobs
 from db.erasing import erase
@@ -249,6 +249,22 @@ def test_nobody_sees_or_moves_the_job_of_another_tenant(database, submit):
             move(session, stranger, job)
     with database.session() as session:
         assert list_jobs(session, stranger, Filters(), 10, None) == ([], None)
+
+
+def test_the_row_of_another_tenants_job_is_not_even_read(database, submit):
+    job, stranger, read = submit(), uuid.uuid4(), []
+
+    def note(row, _):
+        read.append(row)
+
+    event.listen(Job, "load", note)
+    try:
+        for move in (find_job, jobs.cancel, jobs.retry, erase):
+            with pytest.raises(JobNotFound), database.session() as session:
+                move(session, stranger, job)
+        assert not read, "reading it takes time, and tells that it is there"
+    finally:
+        event.remove(Job, "load", note)
 
 
 def test_pages_of_a_list_hold_every_job_once(database, submit, tenant):
