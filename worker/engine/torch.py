@@ -110,7 +110,10 @@ class TorchEngine(Engine):
         torch.set_num_threads(threads)
         cuda = settings.device == "cuda"
         if cuda and not torch.cuda.is_available():
-            raise ModelUnavailable("GRADELINE_DEVICE is cuda, but torch sees no CUDA device")
+            raise ModelUnavailable(
+                f"GRADELINE_DEVICE is cuda, but torch {torch.__version__} sees no CUDA device: does `nvidia-smi` list one, "
+                "and is this torch built for CUDA? GRADELINE_DEVICE=cpu grades without"
+            )
         config = read_config(source.folder)
         precision = settings.precision if settings.precision != "auto" else ("bf16" if cuda else "fp32")
         if precision == "bf16" and not cuda and not bf16_is_fast():

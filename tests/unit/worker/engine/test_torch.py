@@ -15,7 +15,7 @@ from tests.unit.worker.engine.test_engines import settings, text
 from tests.unit.worker.engine.tiny import KINDS, make
 from worker.engine import load_engine
 from worker.engine.torch import TorchEngine, is_causal, load_model
-from worker.errors import EngineFailed
+from worker.errors import EngineFailed, ModelUnavailable
 
 
 class Narrow(nn.Module):
@@ -86,3 +86,9 @@ def test_the_token_budget_is_what_the_settings_say(tmp_path):
         engine = load_engine(settings(tmp_path, model=str(tmp_path), engine="torch", token_budget=budget))
         assert isinstance(engine, TorchEngine)
         assert max(len(group) for group in engine.group(sizes)) == most
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_without_a_cuda_device_it_says_what_to_look_at(tmp_path):
+    with pytest.raises(ModelUnavailable, match=r"`nvidia-smi`.*GRADELINE_DEVICE=cpu"):
+        load_engine(settings(tmp_path, model=str(make(tmp_path, "bert")), engine="torch", device="cuda"))
