@@ -50,7 +50,7 @@ def settings_of(model: str) -> dict[str, str]:
 def compared(home: Home, bare: Bare, given: argparse.Namespace) -> Rounds:
     """Texts a second of the engine alone, of one batch, and of single jobs."""
     ways: dict[str, Way] = {
-        "bare": lambda texts: float(bare.rate(texts)["per_s"]),
+        "bare": bare.rate,
         "batch": lambda texts: one_batch(home, texts).per_s,
         "single": lambda texts: single_jobs(home, texts, given.threads).per_s,
     }
