@@ -10,6 +10,7 @@ normalisation, softmax and DeBERTa's products with positions. `--device cpu` is 
 from __future__ import annotations
 
 import argparse
+import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,15 @@ def device_name(device: str) -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
+def software() -> str:
+    """What computes on the device: speeds differ by these."""
+    import torch
+    import transformers
+
+    python = platform.python_version()
+    return f"torch {torch.__version__}, transformers {transformers.__version__}, Python {python}"
+
+
 def draw(axes: Any, rows: Any) -> None:
     ways = ("forward (texts/s)", "bare (texts/s)", "line (texts/s)")
     for k, way in enumerate(ways):
@@ -177,10 +187,9 @@ def main() -> None:
     given.count = given.count or (8 if cpu else 512 if given.quick else None)
     given.rounds, given.side = given.rounds or (1 if given.quick else 5), given.side or (1024 if cpu else 8192)
     rows = [measure(model, given) for model in given.model]
-    write(
-        "gpu", rows, given.out, {"device": name, "texts": given.count or COUNTS, "rounds": given.rounds, "side": given.side},
-        draw,
-    )  # fmt: skip
+    texts = ", ".join(str(given.count or COUNTS[model]) for model in given.model)
+    more = {"device": name, "software": software(), "texts": texts, "rounds": given.rounds, "side": given.side}
+    write("gpu", rows, given.out, more, draw)
 
 
 if __name__ == "__main__":
