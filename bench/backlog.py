@@ -1,10 +1,11 @@
 """`python -m bench.backlog`: what a job costs while 1,000 to 1,000,000 others wait, and what the servers hold meanwhile.
 
-A stack without workers: what waits, stays. At each level the backlog is filled (over HTTP in batches of 10,000, beyond
---http of them by the same statements without HTTP, to bound the time), tables are vacuumed and analysed as autovacuum would
-within minutes, and then measured, --rounds times: `submit`, a batch of 200 over HTTP; `dispatch`, 64 jobs into the window;
-`claim`, these in chunks of 16 as a worker claims them. Claimed jobs are cancelled, so that no level finds more running
-than another. Each time is milliseconds a job. A level can only grow out of the one before: levels follow one another.
+A stack without workers for each level: what waits, stays. Each is filled (over HTTP in batches of 10,000, beyond --http of them
+by the same statements without HTTP, to bound the time), and its tables are vacuumed and analysed as autovacuum would within
+minutes. Then all take turns, --rounds times: `submit`, a batch of 192 over HTTP; three times `dispatch`, 64 jobs into the window,
+and `claim`, these in chunks of 16 as a worker claims them. Claimed jobs are cancelled, so that as many wait after a turn as
+before it, and dead rows are vacuumed between turns. Twice a level may wait: at a limit, each hand-in waits for a count. Each time
+is milliseconds a job. Levels are compared round by round.
 
 In the end PostgreSQL explains every statement that was sent: at 10,000 jobs and more none may read all of `job`.
 """
@@ -12,6 +13,7 @@ In the end PostgreSQL explains every statement that was sent: at 10,000 jobs and
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 import uuid
 from pathlib import Path
@@ -25,7 +27,7 @@ from bench.hand_in import sender_of
 from bench.own_stack import memory, own_stack
 from bench.plans import Statement, explained, recorded, whole_tables
 from bench.rows import one, redis_url_of, url_of
-from bench.tables import RESULTS, median, write
+from bench.tables import RESULTS, median, times, write
 from broker.app import make_app
 from broker.dispatch import Dispatch
 from broker.settings import BrokerSettings
@@ -35,48 +37,60 @@ from db.session import Database
 from gradeline.stack import launch
 from gradeline.stack.home import Home
 
-SUBMIT, TAKE, CHUNK = 200, 64, 16
-# The API puts some jobs into the window after each batch, and no worker takes them out.
-INSIDE = 64
+TAKES, TAKE, CHUNK = 3, 64, 16
+STEPS = ("submit", "dispatch", "claim")
+# The API puts some jobs into the window after each batch, and no worker takes them out: room for these and ours.
+ROOM = 2 * TAKE
 PLANNED = 10_000
 
 
 class Backlog:
-    """A stack without workers whose backlog grows level by level."""
+    """A stack without workers in which `level` jobs wait."""
 
-    def __init__(self, home: Home, given: argparse.Namespace) -> None:
-        self.home, self.given, self.texts, self.waiting = home, given, Texts(), 0
+    def __init__(self, home: Home, level: int, given: argparse.Namespace) -> None:
+        self.home, self.level, self.given, self.texts = home, level, given, Texts()
         self.settings = BrokerSettings(database_url=url_of(home), redis_url=redis_url_of(home))
         self.database, self.sender = Database(self.settings), sender_of(home)
+        self.fill_ms = 0.0
+        self.costs: dict[str, list[float]] = {step: [] for step in (*STEPS, "together")}
 
-    def fill(self, level: int) -> float:
-        """Up to what the rounds of submitting leave for themselves; milliseconds a job, 0 when nothing was to do."""
-        costs = []
-        missing = max(0, level - self.waiting - self.given.rounds * SUBMIT)
+    def fill(self) -> None:
+        """All but what a turn hands in."""
+        costs, done = [], 0
         with launch.client_of(self.home) as client:
-            for size in sizes(missing, self.given.batch):
+            for size in sizes(self.level - TAKES * TAKE, self.given.batch):
                 texts = self.texts.some(size)
-                http = self.waiting + size <= self.given.http
-                costs.append(over_http(client, texts) if http else directly(self.database, texts))
-                self.waiting += size
-        return median(costs) if costs else 0.0
+                done += size
+                costs.append(over_http(client, texts) if done <= self.given.http else directly(self.database, texts))
+        self.fill_ms = median(costs)
+        self.settle("VACUUM (ANALYZE) job, submission, attempt")
+        self.settle("CHECKPOINT")  # what was filled is written now, not beside what is measured
 
-    def submit(self) -> list[float]:
-        """Milliseconds a job, by round."""
-        with launch.client_of(self.home) as client:
-            self.waiting += self.given.rounds * SUBMIT
-            return [over_http(client, self.texts.some(SUBMIT)) for _ in range(self.given.rounds)]
-
-    def settle(self) -> None:
+    def settle(self, how: str = "VACUUM job, submission, attempt") -> None:
         with psycopg.connect(url_of(self.home), autocommit=True) as connection:
-            connection.execute("VACUUM (ANALYZE) job, submission, attempt")
-            connection.execute("CHECKPOINT")  # what was filled is written now, not beside what is measured
+            connection.execute(how)
+
+    def turn(self, counted: bool = True) -> None:
+        """One round of all steps."""
+        with launch.client_of(self.home) as client:
+            submit = over_http(client, self.texts.some(TAKES * TAKE))
+        takes, claims = [], []
+        for _ in range(TAKES):
+            took, ids = self.dispatch()
+            takes.append(took)
+            claims.append(self.claim(ids))
+            self.leave(ids)
+        self.settle()
+        if counted:
+            costs = dict(zip(STEPS, (submit, median(takes), median(claims)), strict=True))
+            for step, cost in {**costs, "together": sum(costs.values())}.items():
+                self.costs[step].append(cost)
 
     def dispatch(self) -> tuple[float, list[uuid.UUID]]:
         """Milliseconds a job, and the jobs."""
         began = time.perf_counter()
         with self.database.session() as session:
-            taken = window.take(session, QUEUE, window.room(session, QUEUE, INSIDE + TAKE))
+            taken = window.take(session, QUEUE, min(TAKE, window.room(session, QUEUE, ROOM)))
         ids = [job.id for job in taken]
         return (time.perf_counter() - began) * 1000 / len(ids), ids
 
@@ -92,7 +106,6 @@ class Backlog:
     def leave(self, ids: list[uuid.UUID]) -> None:
         for job in ids:
             self.sender.send("POST", f"/v1/jobs/{job}/cancel")
-        self.waiting -= len(ids)
 
     def sizes(self) -> dict[str, Any]:
         """Megabytes: the broker's data, the database's memory and files."""
@@ -121,33 +134,24 @@ class Backlog:
         self.leave(ids)
         return sent
 
-
-def measure(backlog: Backlog, level: int) -> dict[str, Any]:
-    """The row of a level."""
-    filled = backlog.fill(level)
-    backlog.settle()
-    submits = backlog.submit()
-    backlog.settle()
-    waiting, takes, claims = backlog.waiting, [], []
-    backlog.leave(backlog.dispatch()[1])  # opens connections, and lets PostgreSQL read what it had not in memory
-    for _ in range(backlog.given.rounds):
-        took, ids = backlog.dispatch()
-        takes.append(took)
-        claims.append(backlog.claim(ids))
-        backlog.leave(ids)
-    batches = one(backlog.home, "SELECT count(*) FROM batch")[0]
-    costs = {"fill": filled, "submit": median(submits), "dispatch": median(takes), "claim": median(claims)}
-    costs["together"] = sum(cost for name, cost in costs.items() if name != "fill")
-    row = {"waiting": waiting, "batches": batches, **{f"{name} (ms)": cost for name, cost in costs.items()}}
-    print({name: round(value, 3) for name, value in row.items()}, flush=True)
-    return {**row, **backlog.sizes()}
+    def row(self) -> dict[str, Any]:
+        """Medians of the rounds."""
+        batches = one(self.home, "SELECT count(*) FROM batch")[0]
+        costs = {f"{step} (ms)": median(each) for step, each in self.costs.items()}
+        return {"waiting": self.level, "batches": batches, "fill (ms)": self.fill_ms, **costs, **self.sizes()}
 
 
-def compared(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The last level over the first."""
-    first, last = rows[0], rows[-1]
-    named = ("submit (ms)", "dispatch (ms)", "claim (ms)", "together (ms)")
-    return {**dict.fromkeys(first, ""), "waiting": "last / first", **{name: last[name] / first[name] for name in named}}
+def measure(backlogs: list[Backlog], rounds: int) -> list[dict[str, Any]]:
+    """The rows of all levels, and the last over the first."""
+    for number in range(rounds + 1):
+        for backlog in backlogs:
+            # In the first, connections are opened, and PostgreSQL reads what it had not in memory.
+            backlog.turn(counted=number > 0)
+        print(number, *(f"{b.level}: {b.costs['together'][-1]:.3f} ms" for b in backlogs if number), flush=True)
+    rows = [backlog.row() for backlog in backlogs]
+    first, last = backlogs[0].costs, backlogs[-1].costs
+    ratios = {f"{step} (ms)": times(last[step], first[step]) for step in first}
+    return [*rows, {**dict.fromkeys(rows[0], ""), "waiting": "last / first", **ratios}]
 
 
 def plans(backlog: Backlog) -> tuple[list[dict[str, Any]], bool]:
@@ -164,7 +168,7 @@ def plans(backlog: Backlog) -> tuple[list[dict[str, Any]], bool]:
 
 def draw(axes: Any, rows: Any) -> None:
     shown = [row for row in rows if isinstance(row["waiting"], int)]
-    for name in ("submit (ms)", "dispatch (ms)", "claim (ms)"):
+    for name in (f"{step} (ms)" for step in STEPS):
         axes.plot([row["waiting"] for row in shown], [row[name] for row in shown], marker="o", label=name)
     axes.set(xlabel="jobs that wait", ylabel="ms a job", xscale="log", ylim=(0, None))
     axes.legend()
@@ -173,23 +177,28 @@ def draw(axes: Any, rows: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.backlog", description=__doc__)
     parser.add_argument("--levels", type=int, nargs="+", help="[1000 10000 100000 1000000; quick: 1000 3000]")
-    parser.add_argument("--rounds", type=int, help="[5; quick: 2]")
+    parser.add_argument("--rounds", type=int, help="[15; quick: 2]")
     parser.add_argument("--batch", type=int, default=10_000, help="texts of a batch when filling")
     parser.add_argument("--http", type=int, default=100_000, help="up to how many jobs are filled over HTTP")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     given.levels = given.levels or ([1000, 3000] if given.quick else [1000, 10_000, 100_000, 1_000_000])
-    given.rounds = given.rounds or (2 if given.quick else 5)
-    with own_stack(0, GRADELINE_ENGINE="fake") as home:
-        backlog = Backlog(home, given)
-        rows = [measure(backlog, level) for level in given.levels]
-        how, bad = plans(backlog)
-        backlog.database.close()
+    given.rounds = given.rounds or (2 if given.quick else 15)
+    with contextlib.ExitStack() as stacks:
+        backlogs = []
+        for level in given.levels:
+            home = stacks.enter_context(own_stack(0, GRADELINE_ENGINE="fake", GRADELINE_MOST_WAITING=str(2 * level)))
+            backlogs.append(Backlog(home, level, given))
+            stacks.callback(backlogs[-1].database.close)
+            backlogs[-1].fill()
+            print(f"{level} wait", flush=True)
+        rows = measure(backlogs, given.rounds)
+        how, bad = plans(backlogs[-1])
     more = {"rounds": given.rounds, "texts a batch": given.batch, "filled over HTTP up to": given.http}
     write("backlog-plans", how, given.out, more)
-    write("backlog", [*rows, compared(rows)], given.out, more, draw)
-    if bad and rows[-1]["waiting"] >= PLANNED:
+    write("backlog", rows, given.out, more, draw)
+    if bad and given.levels[-1] >= PLANNED:
         raise SystemExit("a statement reads all of `job`: see the table of plans")
 
 

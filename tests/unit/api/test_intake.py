@@ -8,6 +8,7 @@ import uuid
 import pytest
 from sqlalchemy import text
 
+from api import intake
 from db.waiting import waiting
 from tests.unit.api.conftest import Api, end_jobs
 from tests.unit.api.test_jobs import stored
@@ -97,6 +98,37 @@ def test_a_repeated_request_is_answered_although_nothing_new_is_taken(limited):
     first = api("POST", "/v1/jobs", json={"text": "a"}, headers=once)
     assert submit(api)[0].status_code == 429
     assert api("POST", "/v1/jobs", json={"text": "a"}, headers=once).json["id"] == first.json["id"]
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """The limits up to which was counted."""
+    made = []
+    monkeypatch.setattr(
+        intake, "waiting", lambda session, most, owner: made.append(most) or waiting(session, most, owner)
+    )
+    return made
+
+
+def test_what_waits_is_counted_the_less_often_the_more_room_there_is(limited, counts):
+    much, little = 100 * intake.FASTEST, 3
+    for limit, expected in ((much, 1), (little, 2)):
+        counts.clear()
+        api = limited(most_waiting_tenant=limit, most_waiting=0)
+        submit(api)
+        time.sleep(intake.REMEMBER_S + 0.2)
+        assert submit(api)[0].status_code == 202
+        assert counts == [limit + 1] * expected
+
+
+def test_nobody_is_refused_by_an_old_count(limited, database, monkeypatch):
+    monkeypatch.setattr(intake, "FASTEST", 0.01)  # so that counts last for a minute
+    api = limited(most_waiting_tenant=2)
+    ids = [answer.json["id"] for answer in submit(api, 2)]
+    assert submit(api)[0].status_code == 429
+    grade(database, ids)
+    assert accepted_in_time(api).status_code == 202
+    assert accepted_in_time(api).status_code == 202
 
 
 def test_when_to_come_back_follows_from_the_rate(limited, database):
