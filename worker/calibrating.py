@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # Texts between two looks at the clock, and seconds after which jobs get their turn.
 SLICE, STEP_S = 16, 15.0
 FEWEST = 10
-# Up to so many examples, threads that fit wait for each other longer than they compute.
+# Up to so many graded examples, threads that fit wait for each other longer than they compute.
 LARGE = 2_000
 
 
@@ -100,7 +100,8 @@ class Calibrating:
             raise ModelUnavailable(f"only {len(lessons)} of its submissions are left: the others were erased")
         with self.database.session() as session:
             active = activation.active_calibration(session, rubric.id)
-        threads = threads_of(self.settings) if len(lessons) > LARGE else 1
+        graded = sum(each.scores is not None for each in lessons)
+        threads = threads_of(self.settings) if graded > LARGE else 1
         with threadpool_limits(threads, user_api="blas"):
             return fitted(self.marker, rubric, lessons, vectors, active)
 

@@ -51,7 +51,7 @@ def prompt_features(
 ) -> NDArray[np.float64]:
     """(n, 5) with the overlaps `shared` (n, 2), whose NaN rows stay. `centre` is the encoder's, (2, D)."""
     if vectors is not None and prompt_vectors is not None:
-        alike = cosine(_layers(vectors - centre[0]), _layers(prompt_vectors - centre[1]))
+        alike = cosine(layers_of(vectors - centre[0]), layers_of(prompt_vectors - centre[1]))
     else:
         alike = np.repeat(np.where(np.isnan(shared[:, :1]), np.nan, 0.0), POOLED_LAYERS, axis=1)
     return np.column_stack([alike, shared])
@@ -78,8 +78,8 @@ def overlap(text: dict[str, float], prompt: dict[str, float]) -> tuple[float, fl
     return share, len(shared) / math.sqrt(max(1, len(text)))
 
 
-def _layers(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(n, 3, hidden) the layers of vectors (n, D); of an odd width, the most that parts into three, from the end."""
+def layers_of(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(n, 3, hidden) the layers of vectors (n, D), from the end: a checkpoint's own outputs come before them."""
     hidden = vectors.shape[1] // POOLED_LAYERS
     return vectors[:, -POOLED_LAYERS * hidden :].reshape(len(vectors), POOLED_LAYERS, hidden)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from worker.features.prompt import POOLED_LAYERS
+from worker.features.prompt import cosine, layers_of
 from worker.head.evidence import Evidence
 from worker.head.ridge import Prediction
 from worker.head.standing import Baseline
@@ -109,10 +109,7 @@ class Taught:
 
 def likeness(vectors: NDArray[np.floating], middle: NDArray[np.floating]) -> NDArray[np.float64]:
     """(n,) cosine between the last layers of vectors (n, D) and of another (D,) or as many others (n, D)."""
-    hidden = vectors.shape[1] // POOLED_LAYERS
-    a, b = vectors[:, -hidden:].astype(np.float64), np.atleast_2d(middle)[:, -hidden:].astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.asarray((a * b).sum(axis=1) / np.where(norms > 0, norms, 1.0))
+    return cosine(*(layers_of(np.atleast_2d(each).astype(np.float64))[:, -1] for each in (vectors, middle)))
 
 
 def packed(numbers: Numbers) -> tuple[bytes, str]:

@@ -23,9 +23,9 @@ GAMMA = 0.6
 
 
 def parts_of(vectors: int, surface: int) -> NDArray[np.int64]:
-    """(P,) how many inputs each part has, in their order."""
-    layers = [len(each) for each in np.array_split(np.arange(vectors), POOLED_LAYERS)]
-    return np.array([*layers, surface])
+    """(P,) how many inputs each part has, in their order. A checkpoint's own outputs go with the first layer."""
+    hidden = vectors // POOLED_LAYERS
+    return np.array([vectors - (POOLED_LAYERS - 1) * hidden, *[hidden] * (POOLED_LAYERS - 1), surface])
 
 
 def views_of(parts: NDArray[np.int64]) -> NDArray[np.float64]:

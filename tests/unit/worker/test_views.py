@@ -11,7 +11,7 @@ from worker.head.views import GAMMA, nearness, parts_of, radial, scaled, views_o
 
 def test_the_parts_are_three_layers_and_the_surface_features_and_the_last_layer_is_never_the_longer():
     assert parts_of(1152, 55).tolist() == [384, 384, 384, 55]
-    assert parts_of(8, 2).tolist() == [3, 3, 2, 2]
+    assert parts_of(8, 2).tolist() == [4, 2, 2, 2]  # two outputs of the checkpoint's own
 
 
 def test_each_view_counts_the_mean_squared_difference_of_what_it_sees():
