@@ -149,9 +149,13 @@ def measure(backlogs: list[Backlog], rounds: int) -> list[dict[str, Any]]:
             backlog.turn(counted=number > 0)
         print(number, *(f"{b.level}: {b.costs['together'][-1]:.3f} ms" for b in backlogs if number), flush=True)
     rows = [backlog.row() for backlog in backlogs]
-    first, last = backlogs[0].costs, backlogs[-1].costs
+    return [*rows, compared(rows[0], backlogs[0].costs, backlogs[-1].costs)]
+
+
+def compared(row: dict[str, Any], first: dict[str, list[float]], last: dict[str, list[float]]) -> dict[str, Any]:
+    """A row with the last level's costs over the first's: the middle of the rounds' ratios."""
     ratios = {f"{step} (ms)": times(last[step], first[step]) for step in first}
-    return [*rows, {**dict.fromkeys(rows[0], ""), "waiting": "last / first", **ratios}]
+    return {**dict.fromkeys(row, ""), "waiting": "last / first", **ratios}
 
 
 def plans(backlog: Backlog) -> tuple[list[dict[str, Any]], bool]:

@@ -43,13 +43,13 @@ def test_ratios_are_those_of_the_same_run():
     assert rows[3]["server"] == "BentoML: left out"
 
 
-def test_the_last_level_is_compared_with_the_first():
-    rows = [
-        {"waiting": n, "submit (ms)": 1.0, "dispatch (ms)": 2.0, "claim (ms)": n, "together (ms)": 3 + n}
-        for n in (7, 17)
-    ]
-    last = compared(rows)
-    assert (last["submit (ms)"], last["dispatch (ms)"], last["claim (ms)"], last["together (ms)"]) == (1, 1, 17 / 7, 2)
+def test_the_last_level_is_compared_with_the_first_round_by_round():
+    first, last = (
+        {"submit": [1.0, 10.0, 1.0], "claim": [2.0, 2.0, 2.0]},
+        {"submit": [2.0, 10.0, 9.0], "claim": [1.0, 1.0, 1.0]},
+    )
+    row = compared({"waiting": 7, "submit (ms)": 1.0, "claim (ms)": 2.0, "job MB": 1.0}, first, last)
+    assert row == {"waiting": "last / first", "submit (ms)": 2.0, "claim (ms)": 0.5, "job MB": ""}
 
 
 def test_a_reading_of_a_whole_table_is_found_below_other_nodes():
