@@ -22,7 +22,7 @@ from db.waiting import rate, waiting
 REMEMBER_S = 1.0
 # Counting a million rows takes a while: at most a twentieth of a process's time goes into it.
 REST = 20
-# Jobs a second that all processes together take at most: so long what is left lasts.
+# Jobs a second that all processes together are not expected to take: so long what is left lasts.
 FASTEST, LONG_S = 50_000, 60.0
 REMEMBERED = 1000
 # While nothing is graded nobody knows when there will be room.

@@ -189,6 +189,8 @@ def main() -> None:
     given = parser.parse_args()
     given.levels = given.levels or ([1000, 3000] if given.quick else [1000, 10_000, 100_000, 1_000_000])
     given.rounds = given.rounds or (2 if given.quick else 15)
+    if min(given.levels) <= TAKES * TAKE:
+        parser.error(f"--levels: a turn hands in {TAKES * TAKE} jobs, and more must wait")
     with contextlib.ExitStack() as stacks:
         backlogs = []
         for level in given.levels:

@@ -122,7 +122,8 @@ def test_what_waits_is_counted_the_less_often_the_more_room_there_is(limited, co
 
 
 def test_nobody_is_refused_by_an_old_count(limited, database, monkeypatch):
-    monkeypatch.setattr(intake, "FASTEST", 0.01)  # so that counts last for a minute
+    monkeypatch.setattr(intake, "FASTEST", 0.001)
+    monkeypatch.setattr(intake, "LONG_S", 3600)  # by a count there would be no other for longer than anybody waits here
     api = limited(most_waiting_tenant=2)
     ids = [answer.json["id"] for answer in submit(api, 2)]
     assert submit(api)[0].status_code == 429
