@@ -132,10 +132,15 @@ def _rubric(session: Session, tenant_id: uuid.UUID, body: BatchSettings) -> Rubr
     return rubric
 
 
+def is_hand_in() -> bool:
+    """Whether the request brings a batch; OPTIONS at the same address brings nothing."""
+    return request.method == "POST" and request.endpoint == f"{routes.name}.submit_batch"
+
+
 @routes.before_request
 def _look_at_the_body() -> None:
     """Before api/batch_streams.py reads it: may it come, and is it of a kind that is read? A class is longer than a job."""
-    if request.endpoint == f"{routes.name}.submit_batch":
+    if is_hand_in():
         allow("submit")
         request.max_content_length = services().settings.max_upload_bytes
         if not request.is_json and request.mimetype not in STREAMED:

@@ -20,7 +20,7 @@ ROOM = 256 * 1024
 @routes.before_request
 def _take_a_file() -> Response | None:
     """After the look at the body: a form does not reach the view, which takes JSON."""
-    if request.endpoint != "jobs.submit_job" or request.mimetype != FORM:
+    if (request.method, request.endpoint, request.mimetype) != ("POST", "jobs.submit_job", FORM):
         return None
     most = services().settings.max_file_bytes
     request.max_content_length = most + ROOM

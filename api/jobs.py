@@ -16,8 +16,8 @@ from api.auth import allow
 from api.errors import InvalidRequest, PreconditionFailed
 from api.idempotency import Once
 from api.problems import Problem
-from api.requests import json_object, origin
-from api.routing import FORM, KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services
+from api.requests import look_at_bodies, origin
+from api.routing import KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services
 from api.rubric_bodies import InlineRubric
 from api.schemas import JobBody, JobPage, JobPath, JobSettings, ListQuery, NewJobBody, RetriedBody, RetryBody
 from api.views import job_body
@@ -32,6 +32,7 @@ from db.upload import NewFile
 from db.work import NewJob
 
 routes = APIBlueprint("jobs", __name__, url_prefix="/v1/jobs", abp_tags=[Tag(name="Jobs")], abp_security=KEY)
+look_at_bodies(routes, {"submit_job": "submit", "retry_failed_jobs": "submit"}, forms=["submit_job"])
 
 
 @routes.post("", responses={202: JobBody, 200: JobBody, **SUBMIT_WRONG})
@@ -198,12 +199,3 @@ def await_end(tenant_id: uuid.UUID, view: JobView, seconds: float) -> JobView:
 def read_job(tenant_id: uuid.UUID, job_id: uuid.UUID) -> JobView:
     with services().database.statement() as session:
         return find_job(session, tenant_id, job_id)
-
-
-@routes.before_request
-def _look_at_the_body() -> None:
-    """Before pydantic sees it: is it JSON, and an object?"""
-    if request.endpoint in ("jobs.submit_job", "jobs.retry_failed_jobs"):
-        allow("submit")  # who has no key learns nothing of what is valid
-        if request.mimetype != FORM or request.endpoint != "jobs.submit_job":  # a file: api/file_jobs.py reads it
-            json_object()

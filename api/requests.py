@@ -6,14 +6,17 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Collection, Mapping
 
-from flask import Flask, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid6 import uuid7
 from werkzeug.exceptions import BadRequest
 
+from api.auth import allow
 from api.errors import InvalidRequest, Malformed, UnsupportedMediaType
 from api.limits import tell
+from api.routing import FORM
 from broker.traces import NO_SPAN, Traces, trace_id
 from db.work import Origin
 
@@ -60,6 +63,24 @@ def _asked_for(name: str) -> uuid.UUID | None:
 def origin() -> Origin:
     """What the jobs of this request keep of it."""
     return Origin(g.request_id, g.span.traceparent)
+
+
+def look_at_bodies(routes: Blueprint, scopes: Mapping[str, str], forms: Collection[str] = ()) -> None:
+    """Puts a look at the body before pydantic's: may it come, is it JSON, and an object?
+
+    `scopes` says which scope each view that takes JSON asks for: who has no key learns nothing of what is valid. A form
+    sent to one of `forms` is read elsewhere.
+    """
+
+    def look() -> None:
+        view = (request.endpoint or "").removeprefix(f"{routes.name}.")
+        # A browser asks by OPTIONS whether it may send, at the same endpoint and without a key or a body.
+        if request.method in ("POST", "PUT") and view in scopes:
+            allow(scopes[view])
+            if not (view in forms and request.mimetype == FORM):
+                json_object()
+
+    routes.before_request(look)
 
 
 def json_object() -> None:

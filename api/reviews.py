@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.auth import allow
 from api.errors import InvalidRequest, PreconditionFailed
 from api.problems import Problem
-from api.requests import json_object
+from api.requests import look_at_bodies
 from api.review_bodies import (
     ChangeList,
     LeaseBody,
@@ -34,6 +34,8 @@ from db.reviews import Decision, Lease
 from db.rubric import find_rubric
 
 routes = APIBlueprint("reviews", __name__, url_prefix="/v1", abp_tags=[Tag(name="People")], abp_security=KEY)
+REVIEWING = ("review_job", "lease_next", "renew_lease", "release_lease")
+look_at_bodies(routes, {**dict.fromkeys(REVIEWING, "review"), "appeal_job": "submit"})
 CHANGED: dict[str | int, Any] = {400: Problem, 409: Problem, 415: Problem, **WRONG}
 LEASE_S = 30 * 60.0
 MOST_CHANGES = 1000
@@ -162,11 +164,3 @@ def _lease(found: Lease) -> dict[str, Any]:
 def _change(each: Review) -> dict[str, Any]:
     same = ("what", "at", "who", "reviewer", "scores", "comment")
     return {"id": str(each.id), **{name: getattr(each, name) for name in same}}
-
-
-@routes.before_request
-def _look_at_the_body() -> None:
-    """Before pydantic sees it: may it come, is it JSON, and an object?"""
-    if request.method in ("POST", "PUT"):
-        allow("submit" if request.endpoint == f"{routes.name}.appeal_job" else "review")
-        json_object()

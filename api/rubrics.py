@@ -15,6 +15,7 @@ from api import canvas
 from api.auth import allow
 from api.errors import InvalidRequest, UnsupportedMediaType
 from api.problems import Problem, field_errors
+from api.requests import look_at_bodies
 from api.routing import KEY, WRONG, answer, services
 from api.rubric_bodies import (
     ExportQuery,
@@ -29,6 +30,7 @@ from db import activation
 from db.rubric import Rubric, add_version, find_rubric, list_rubrics, unmeasured, versions_of
 
 routes = APIBlueprint("rubrics", __name__, url_prefix="/v1/rubrics", abp_tags=[Tag(name="Rubrics")], abp_security=KEY)
+look_at_bodies(routes, {"make_rubric": "submit"})
 MOST_RUBRICS = 1000
 
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from api.auth import allow
 from api.fields import STRICT, CallbackUrl, ShortText
 from api.problems import Problem
-from api.requests import json_object
+from api.requests import look_at_bodies
 from api.routing import KEY, WRONG, answer, read_id, services
 from api.schemas import BATCH_ID
 from db.deliveries import DeliveryFilters, list_deliveries, redeliver
@@ -28,6 +28,7 @@ Answer 2xx within 20 seconds; anything else is tried again for about three days,
 routes = APIBlueprint(
     "webhooks", __name__, url_prefix="/v1/webhooks", abp_tags=[Tag(name="Webhooks", description=SAYS)], abp_security=KEY
 )
+look_at_bodies(routes, {"set_webhook_endpoint": "admin"})
 MOST_ENDPOINTS = 1000
 BODY = {400: Problem, 415: Problem, **WRONG}
 
@@ -180,11 +181,3 @@ def _delivery(row: WebhookDelivery) -> dict[str, Any]:
         "batch_id": str(row.batch_id) if row.batch_id else None,
         "due_at": row.due_at if row.state == "pending" else None,
     }
-
-
-@routes.before_request
-def _look_at_the_body() -> None:
-    """Before pydantic sees it: is it JSON, and an object?"""
-    if request.endpoint == "webhooks.set_webhook_endpoint":
-        allow("admin")
-        json_object()

@@ -66,6 +66,9 @@ def test_a_browser_may_ask_before_it_sends_and_needs_no_key_for_that(serve):
     asked = {"Origin": PAGE, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "if-match"}
     answer = http.options("/v1/jobs/x/review", headers=asked)
     assert answer.status_code == 200 and "PUT" in answer.headers["Access-Control-Allow-Methods"]
+    for at in ("/v1/jobs", "/v1/batches", "/v1/rubrics", "/v1/webhooks/endpoint"):
+        handing_in = http.options(at, headers={**asked, "Access-Control-Request-Method": "POST"})
+        assert (handing_in.status_code, handing_in.headers["Access-Control-Allow-Origin"]) == (200, PAGE), at
     assert {"Authorization", "If-Match", "Idempotency-Key"} <= set(
         answer.headers["Access-Control-Allow-Headers"].split(", ")
     )

@@ -133,6 +133,32 @@ def test_each_route_takes_its_scope_and_no_other(app, make_key):
                 assert (answer.status_code, answer.json["code"]) == (403, "forbidden"), (route, scope)
 
 
+def test_a_browser_may_ask_of_every_route_without_a_key_whether_it_may_send(app):
+    stranger = app.test_client()
+    for route in closed_routes(app):
+        at = route.at(dict.fromkeys(route.names, NOBODY))
+        for asked in ({}, {"content_type": "multipart/form-data; boundary=x"}):
+            answer = stranger.options(at, headers={"Origin": "https://lms.example"}, **asked)
+            assert (answer.status_code, route.method in answer.headers["Allow"]) == (200, True), (route, answer.json)
+
+
+def test_every_route_that_takes_json_says_in_the_same_way_what_is_none(app, api, owned, make_key):
+    taking = [route for route in closed_routes(app) if "json" in BODIES.get(route.endpoint, {})]
+    assert len(taking) >= 11
+    other = Api(app.test_client(), make_key("read"))
+    for route in taking:
+        for kind, body, status, code in (
+            ("application/json", "{", 400, "malformed"),
+            ("application/json", "", 400, "malformed"),
+            ("application/json", "[]", 422, "invalid_request"),
+            ("text/plain", '{"text": "a"}', 415, "unsupported_media_type"),
+        ):
+            sent = {"data": body, "content_type": kind}
+            answer = api(route.method, route.at(owned), **sent)
+            assert (answer.status_code, answer.json["code"]) == (status, code), (route, kind, body)
+            assert other(route.method, route.at(owned), **sent).status_code == 403, (route, kind, body)
+
+
 def test_to_another_tenant_nothing_is_there(app, owned, make_key):
     """What is another's and what is nobody's get the same answer, to the last byte but the request's id."""
     stranger, other = app.test_client(), make_key()
