@@ -18,7 +18,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     "WWW-Authenticate": {"description": "how to send the key", "schema": TEXT},
     "Location": {"description": "where to read what was made", "schema": {**TEXT, "pattern": "^/v1/"}},
     "ETag": {"description": "the state that was read, for `If-None-Match` and `If-Match`", "schema": TEXT},
-    "Preference-Applied": {"description": "the wait that was asked for", "schema": {"type": "string"}},
+    "Preference-Applied": {
+        "description": "`wait=N`: for how many seconds it would have waited at most",
+        "schema": {"type": "string"},
+    },
     "Idempotency-Replayed": {"description": "it is the answer of an earlier request", "schema": {"enum": ["true"]}},
     "Content-Disposition": {"description": "the file's name", "schema": TEXT},
     "Deprecation": {"description": "since when the route is deprecated", "schema": TEXT},

@@ -17,7 +17,7 @@ from api.errors import InvalidRequest, PreconditionFailed
 from api.idempotency import Once
 from api.problems import Problem
 from api.requests import look_at_bodies, origin
-from api.routing import KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services
+from api.routing import KEY, SUBMIT_WRONG, WRONG, answer, offered_model, read_id, services, tagged
 from api.rubric_bodies import InlineRubric
 from api.schemas import JobBody, JobPage, JobPath, JobSettings, ListQuery, NewJobBody, RetriedBody, RetryBody
 from api.views import job_body
@@ -164,13 +164,13 @@ def new_job(body: JobSettings, file: NewFile | None = None) -> NewJob:
 def _after_waiting(tenant_id: uuid.UUID, view: JobView, otherwise: int) -> Response:
     """The job, after as long as the caller prefers to wait for its end. `view` is what is known of it now."""
     wish = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
+    seconds = min(float(wish.group(1)), services().settings.wait_max_s) if wish else 0.0
     if wish:
-        view = await_end(tenant_id, view, min(float(wish.group(1)), services().settings.wait_max_s))
+        view = await_end(tenant_id, view, seconds)
     done = view.job.state in FINAL
-    response = answer(job_body(view), 200 if done and wish else otherwise)
-    response.add_etag()
+    response = tagged(job_body(view), 200 if done and wish else otherwise)
     if wish:
-        response.headers["Preference-Applied"] = f"wait={wish.group(1)}"
+        response.headers["Preference-Applied"] = f"wait={int(seconds)}"  # RFC 7240: whole seconds
     if not done:
         response.headers["Retry-After"] = "1"
     if request.method != "POST":

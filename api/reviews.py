@@ -24,7 +24,7 @@ from api.review_bodies import (
     QueueQuery,
     WantedBody,
 )
-from api.routing import KEY, WRONG, answer, read_id, services
+from api.routing import KEY, WRONG, answer, read_id, services, tagged
 from api.schemas import JobBody, JobPage, JobPath
 from api.views import job_body
 from db import reviews
@@ -124,9 +124,7 @@ def _keep(path: JobPath, body: LeaseRef, seconds: float) -> Response:
 
 
 def _shown(view: JobView) -> Response:
-    response = answer(job_body(view))
-    response.add_etag()
-    return response
+    return tagged(job_body(view))
 
 
 def _still_as_read(view: JobView) -> None:

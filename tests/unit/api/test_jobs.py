@@ -14,6 +14,7 @@ from db import jobs
 from db.job import Job
 from db.submission import Submission
 from db.work import Finished
+from tests.unit.api.conftest import Api
 from tests.unit.db.test_jobs import RESULT
 
 LONGEST = 200_000
@@ -165,6 +166,22 @@ def test_an_unchanged_job_is_not_sent_again(api):
     assert api("GET", f"/v1/jobs/{job}", headers={"If-None-Match": tag}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"course": "7b", "a": 1, "weeks": [{"zoo": 1, "b": 2}]},  # PostgreSQL sorts names by length
+        {"n": [1.0, 1, 100.0, 1e16, 1.5e20, 1e-7, -0.0, 12345678901234567890]},  # and writes numbers out
+    ],
+)
+def test_the_tag_of_a_job_that_was_just_made_is_that_of_the_job_as_it_is_read(api, metadata):
+    made = api("POST", "/v1/jobs", json={"text": "a", "metadata": metadata})
+    at, tag = f"/v1/jobs/{made.json['id']}", made.headers["ETag"]
+    assert api("GET", at, headers={"If-None-Match": tag}).status_code == 304
+    assert api("GET", at).json["metadata"] == metadata
+    other = api("POST", "/v1/jobs", json={"text": "a", "metadata": metadata})
+    assert other.headers["ETag"] != tag
+
+
 def test_a_job_that_is_not_the_one_that_is_asked_for_is_a_problem(api):
     job = api("POST", "/v1/jobs", json={"text": "a"}).json["id"]
     answer = api("GET", f"/v1/jobs/{job}", headers={"If-Match": '"another"'})
@@ -195,6 +212,12 @@ def test_who_prefers_to_wait_gets_the_finished_job(api, database):
 def test_a_wait_that_is_too_short_answers_202(api):
     answer = api("POST", "/v1/jobs", json={"text": "a"}, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json["state"]) == (202, "queued")
+
+
+def test_a_wait_is_told_as_it_was_applied_and_not_as_it_was_asked_for(make_app, make_key):
+    short = Api(make_app(wait_max_s=1).test_client(), make_key())
+    answer = short("POST", "/v1/jobs", json={"text": "a"}, headers={"Prefer": "wait=20"})
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
 
 
 def test_the_callers_request_id_is_kept_when_it_is_harmless(api):

@@ -87,6 +87,17 @@ def test_who_was_second_is_told_so_and_changes_nothing(api, graded):
     assert decide(api, job, headers={"If-Match": "*"}).status_code == 200
 
 
+def test_the_tag_of_a_reviews_answer_is_good_for_the_next_review(api, graded):
+    job = graded()
+    first = decide(api, job, {"Structure": 0.5, "Clarity": 1e-7, "Relevance": -0.0}, body={"comment": "Too short."})
+    assert api("GET", f"/v1/jobs/{job}").headers["ETag"] == first.headers["ETag"]
+    second = decide(api, job, {"Structure": 20}, headers={"If-Match": first.headers["ETag"]})
+    assert second.status_code == 200
+    appealed = api("POST", f"/v1/jobs/{job}/appeal", json={"reason": "a"})
+    assert decide(api, job, headers={"If-Match": appealed.headers["ETag"]}).status_code == 200
+    assert decide(api, job, headers={"If-Match": second.headers["ETag"]}).status_code == 412
+
+
 def test_of_racing_teachers_with_the_same_copy_one_is_first(api, graded, app):
     job, answers, start = graded(), [], threading.Barrier(6)
     tag = api("GET", f"/v1/jobs/{job}").headers["ETag"]
