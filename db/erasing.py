@@ -26,20 +26,22 @@ NOTHING: dict[str, Any] = {
 
 
 def erase(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, who: str = "operator") -> None:
-    """Erases what one job kept of a student; one that still waits or runs is cancelled first. Twice does no harm."""
+    """Erases what one job kept of a student; one that still waits or runs is cancelled first. Twice changes nothing."""
     job = jobs.owned(session, tenant_id, job_id)
-    lock_submissions(session, [job.submission_id])
+    kept = lock_submissions(session, [job.submission_id])
     session.refresh(job, with_for_update=True)
     if job.state not in FINAL:
         jobs.cancel(session, tenant_id, job_id)
-    session.execute(update(Job).where(Job.id == job_id).values(erased_at=func.now()))
-    empty_jobs(session, [job_id])
     # A submission that another job still needs is kept until that one is erased too.
-    others = session.scalar(
-        select(Job.id).where(Job.submission_id == job.submission_id, Job.erased_at.is_(None)).limit(1)
-    )
-    if others is None:
-        empty_submissions(session, [job.submission_id])
+    same = select(Job.id).where(Job.submission_id == job.submission_id, Job.id != job_id, Job.erased_at.is_(None))
+    gone = kept if session.scalar(same.limit(1)) is None else []
+    scored = session.scalar(select(Result.job_id).where(Result.job_id == job_id)) is not None
+    if not (gone or scored or says_more(job)):
+        return
+    empty_jobs(session, [job_id])
+    if gone:
+        empty_submissions(session, gone)
+    mark(session, [job_id])
     audit.note(session, tenant_id, who, "erased", [job_id])
     session.expire(job)
 
@@ -49,6 +51,16 @@ def lock_submissions(session: Session, ids: Sequence[uuid.UUID]) -> list[uuid.UU
     kept = select(Submission.id).where(Submission.id.in_(ids), Submission.erased_at.is_(None))
     # "No key": a foreign key to it can still be written.
     return list(session.scalars(kept.order_by(Submission.id).with_for_update(key_share=True)))
+
+
+def says_more(job: Job) -> bool:
+    """Whether a job's row says more than that it was there and is erased."""
+    return job.erased_at is None or any(getattr(job, name) for name in NOTHING)
+
+
+def mark(session: Session, ids: Sequence[uuid.UUID]) -> None:
+    """Jobs say since when something of them is gone: the first time stays."""
+    session.execute(update(Job).where(Job.id.in_(ids)).values(erased_at=func.coalesce(Job.erased_at, func.now())))
 
 
 def empty_jobs(session: Session, ids: Sequence[uuid.UUID]) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from db import audit
 from db.base import Base
-from db.erasing import NOTHING, empty_jobs, empty_submissions, lock_submissions
+from db.erasing import empty_jobs, empty_submissions, lock_submissions, mark, says_more
 from db.job import FINAL, Job, Result
 
 BY = "retention"
@@ -78,7 +78,7 @@ def erase_results(session: Session, days: int, most: int) -> int:
     jobs = _locked(session, Job.id.in_([job.id for job in due])) if due else []
     scored = set(session.scalars(select(Result.job_id).where(Result.job_id.in_([job.id for job in jobs]))))
     # Those that somebody had erased before have nothing left.
-    over = [job for job in jobs if _is_over(job, before) and (job.id in scored or _says_more(job))]
+    over = [job for job in jobs if _is_over(job, before) and (job.id in scored or says_more(job))]
     if over:
         empty_jobs(session, [job.id for job in over])
         _mark(session, over, "results erased")
@@ -107,16 +107,11 @@ def _is_over(job: Job, before: datetime) -> bool:
     return job.state in FINAL and job.finished_at is not None and job.finished_at <= before
 
 
-def _says_more(job: Job) -> bool:
-    return job.erased_at is None or any(getattr(job, name) for name in NOTHING)
-
-
 def _mark(session: Session, jobs: Sequence[Job], what: str) -> None:
     """Jobs say since when something of them is gone, and can't be retried; the audit says what."""
     owners: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
     for job in jobs:
         owners[job.tenant_id].append(job.id)
-    ids = [job.id for job in jobs]
-    session.execute(update(Job).where(Job.id.in_(ids)).values(erased_at=func.coalesce(Job.erased_at, func.now())))
+    mark(session, [job.id for job in jobs])
     for tenant_id, subjects in owners.items():
         audit.note(session, tenant_id, BY, what, subjects)

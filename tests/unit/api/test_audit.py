@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from db import retention
-from tests.unit.api.conftest import Api
+from tests.unit.api.conftest import Api, end_jobs
+from tests.unit.api.test_reviews import result
 from tests.unit.db.test_retention import age
 
 
@@ -29,6 +30,31 @@ def test_retention_leaves_a_line_too(api, database):
     assert (line["who"], line["what"], line["subjects"]) == ("retention", "texts erased", [job])
     shown = api("GET", f"/v1/jobs/{job}").json
     assert shown["erased_at"] and api("POST", f"/v1/jobs/{job}/retry").json["code"] == "conflict"
+
+
+def test_what_is_erased_twice_is_as_it_was_after_the_first_time(api):
+    job = api("POST", "/v1/jobs", json={"text": "a", "external_id": "s-1"}).json["id"]
+    first, tombstone = api("DELETE", f"/v1/jobs/{job}"), api("GET", f"/v1/jobs/{job}").json
+    second = api("DELETE", f"/v1/jobs/{job}")
+    assert (first.status_code, second.status_code, second.data) == (204, 204, b"")
+    assert api("GET", f"/v1/jobs/{job}").json == tombstone and tombstone["erased_at"]
+    assert [line["what"] for line in api("GET", "/v1/audit").json["items"]] == ["erased"]
+
+
+def test_what_retention_has_left_can_still_be_erased_and_the_first_time_stays(api, database):
+    job = api("POST", "/v1/jobs", json={"text": "a", "external_id": "s-1"}).json["id"]
+    end_jobs(database, [job], result())
+    age(database, job)
+    with database.session() as session:
+        while retention.erase_texts(session, 30, 500):
+            session.flush()
+    before = api("GET", f"/v1/jobs/{job}").json
+    for _ in range(2):
+        assert api("DELETE", f"/v1/jobs/{job}").status_code == 204
+    after = api("GET", f"/v1/jobs/{job}").json
+    assert (before["scores"] is None, after["scores"], after["external_id"]) == (False, None, None)
+    assert before["erased_at"] == after["erased_at"]
+    assert [line["what"] for line in api("GET", "/v1/audit").json["items"]] == ["erased", "texts erased"]
 
 
 def test_the_audit_comes_page_by_page(api):
