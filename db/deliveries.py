@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from db.cursors import make_cursor, read_cursor
 from db.errors import DeliveryNotFound
 from db.job import Job
-from db.webhook import WebhookDelivery, WebhookEndpoint
+from db.webhook import WebhookDelivery
+from db.webhooks import disable
 from db.work import NO_ORIGIN, Origin
 
 # The channel on which senders hear that something is due, or that there is room for more.
@@ -153,11 +154,7 @@ def settle(session: Session, held: Held, outcome: Outcome) -> None:
     values = {"id": held.id, "attempts": held.attempts, "state": state, "status": outcome.status}
     session.execute(SETTLE, {**values, "error": outcome.error, "again_s": outcome.again_s or 0})
     if outcome.gone:
-        endpoint = session.get(WebhookEndpoint, (held.tenant_id, held.url), with_for_update=True)
-        if endpoint is None:
-            endpoint = WebhookEndpoint(tenant_id=held.tenant_id, url=held.url)
-        endpoint.disabled_at = session.scalar(select(func.clock_timestamp()))
-        session.add(endpoint)
+        disable(session, held.tenant_id, held.url)
 
 
 def list_deliveries(

@@ -7,8 +7,10 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select, text
+from sqlalchemy import case, delete, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.webhook import WebhookEndpoint, WebhookSecret
@@ -51,13 +53,22 @@ def endpoints_of(session: Session, tenant_id: uuid.UUID, most: int) -> Sequence[
 
 def set_endpoint(session: Session, tenant_id: uuid.UUID, url: str, payload: str, enabled: bool) -> WebhookEndpoint:
     """Says what an endpoint gets, and whether it gets anything."""
-    found = session.get(WebhookEndpoint, (tenant_id, url), with_for_update=True)
-    endpoint = found or WebhookEndpoint(tenant_id=tenant_id, url=url)
-    endpoint.payload = payload
-    endpoint.disabled_at = None if enabled else endpoint.disabled_at or session.scalar(select(func.clock_timestamp()))
-    session.add(endpoint)
-    session.flush()
-    return endpoint
+    disabled_at = None if enabled else func.clock_timestamp()
+    return _say(session, tenant_id, url, {"payload": payload, "disabled_at": disabled_at})
+
+
+def disable(session: Session, tenant_id: uuid.UUID, url: str) -> None:
+    """Switches an endpoint off that wants no more."""
+    _say(session, tenant_id, url, {"disabled_at": func.clock_timestamp()})
+
+
+def _say(session: Session, tenant_id: uuid.UUID, url: str, said: dict[str, Any]) -> WebhookEndpoint:
+    """Writes what is said of an address. Two may say the first of it at once; since when it is off, the first one says."""
+    new = insert(WebhookEndpoint).values(tenant_id=tenant_id, url=url, **said)
+    off = new.excluded.disabled_at
+    since = case((off.is_not(None), func.coalesce(WebhookEndpoint.disabled_at, off)))
+    made = new.on_conflict_do_update(index_elements=["tenant_id", "url"], set_={**said, "disabled_at": since})
+    return session.scalars(made.returning(WebhookEndpoint), execution_options={"populate_existing": True}).one()
 
 
 def _make(session: Session, tenant_id: uuid.UUID) -> WebhookSecret:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,7 +18,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from api.delivering import patience
 from db import jobs
 from db.work import Claimed, Finished
-from tests.unit.api.conftest import end_jobs, listening
+from tests.unit.api.conftest import Api, end_jobs, listening
 from tests.unit.db.test_jobs import RESULT
 from tests.waiting import until as until_within
 
@@ -137,6 +138,33 @@ def test_an_endpoint_that_is_gone_is_left_alone_until_it_is_switched_on_again(ap
     end_jobs(database, [submit(api, endpoint.url)], RESULT)
     delivered(api)
     assert len(endpoint.heard) == 2
+
+
+def test_of_many_who_speak_of_a_new_endpoint_at_once_nobody_fails(api, app):
+    url, answers, start = f"https://lms.example/{uuid.uuid4().hex}", [], threading.Barrier(6)
+
+    def speak(enabled: bool) -> None:
+        start.wait(timeout=60)
+        said = {"url": url, "payload": "full", "enabled": enabled}
+        answers.append(Api(app.test_client(), api.key)("PUT", "/v1/webhooks/endpoint", json=said))
+
+    threads = [threading.Thread(target=speak, args=(bool(n % 2),)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert [(answer.status_code, answer.json["payload"]) for answer in answers] == [(200, "full")] * 6
+    assert len(api("GET", "/v1/webhooks").json["endpoints"]) == 1
+
+
+def test_since_when_an_endpoint_is_off_stays_until_it_is_on_again(api):
+    def say(**said):
+        return api("PUT", "/v1/webhooks/endpoint", json={"url": "https://lms.example/off", **said}).json
+
+    off = say(enabled=False)
+    assert off["disabled_at"] and say(enabled=False, payload="full") == {**off, "payload": "full"}
+    assert say(enabled=True)["disabled_at"] is None
+    assert say(enabled=False)["disabled_at"] > off["disabled_at"]
 
 
 def test_an_endpoint_that_asks_for_it_gets_the_whole_job(api, database, hooks, endpoint):
