@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -60,15 +61,31 @@ def small(value: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except RecursionError as error:
         raise ValueError(too_deep) from error
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_METADATA_BYTES:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_METADATA_BYTES:
         raise ValueError("metadata is longer than 16 KiB")
     opened = text.count("{") + text.count("[")
     if opened > MAX_METADATA_DEPTH and _is_deeper(value, MAX_METADATA_DEPTH):  # counting is quicker than looking
         raise ValueError(too_deep)
+    if size + _written_out(text) > MAX_METADATA_BYTES:
+        raise ValueError("metadata is longer than 16 KiB with its numbers written out: 1e300 has 301 digits")
     clean(text)
     if "\\u0000" in text:
         raise ValueError("a NUL character is not allowed")
     return value
+
+
+def _written_out(text: str) -> int:
+    """How many characters longer a JSON text is with its numbers as PostgreSQL keeps them, in full."""
+    longer = 0
+
+    def number(written: str) -> None:
+        nonlocal longer
+        longer += len(f"{Decimal(written):f}") - len(written)
+
+    if re.search(r"\de[+-]?\d", text):  # looking is quicker than reading
+        json.loads(text, parse_float=number)
+    return longer
 
 
 def whole(value: Any) -> Any:

@@ -48,6 +48,24 @@ def test_metadata_of_some_depth_comes_back_as_it_was_sent(api):
     assert shown == 1
 
 
+@pytest.mark.parametrize(("number", "times"), [("1e308", 60), ("-1.5e300", 60), ("5e-324", 60), ("1e22", 800)])
+def test_metadata_whose_numbers_would_be_long_when_written_out_is_refused(api, number, times):
+    long = f'"metadata": {{"a": [{", ".join([number] * times)}]}}'
+    for at, body in (
+        ("/v1/jobs", f'{{"text": "a", {long}}}'),
+        ("/v1/batches", f'{{"items": [{{"text": "a"}}], {long}}}'),
+        ("/v1/batches", f'{{"items": [{{"text": "a", {long}}}]}}'),
+    ):
+        answer = api("POST", at, data=body, content_type=JSON)
+        assert (answer.status_code, "numbers written out" in answer.text) == (422, True), (at, answer.text)
+
+
+def test_metadata_with_a_long_number_or_a_word_like_one_comes_back_as_it_was_sent(api):
+    metadata = {"a": [1e22, -5e-324, 2.5, 10**40], "1e300": "1e300 " * 2000}
+    job = api("POST", "/v1/jobs", json={"text": "a", "metadata": metadata}).json["id"]
+    assert api("GET", f"/v1/jobs/{job}").json["metadata"] == metadata
+
+
 def test_a_body_that_is_no_object_forces_nothing(api, rubric):
     for body in ("true", "[1]", '"force"', "{", '{"force": true}'):
         answer = api("POST", f"/v1/rubrics/deep/calibrations/{rubric}/activate", data=body, content_type=JSON)
