@@ -73,9 +73,8 @@ def read_key(header: str | None) -> str | None:
 
 def digest_of_kind() -> hashlib._Hash:
     """What a request's fingerprint begins with: how the body is to be understood. The body comes after it."""
-    # The boundary of a form is another one each time that the same form is sent.
-    kind = request.mimetype if request.mimetype == "multipart/form-data" else request.content_type
-    return hashlib.sha256(f"{kind}?{request.query_string.decode('latin-1')}\n".encode())
+    # Not what comes after the type: a form's boundary is another one at each sending, and a charset changes nothing.
+    return hashlib.sha256(f"{request.mimetype}?{request.query_string.decode('latin-1')}\n".encode())
 
 
 def _fingerprint() -> bytes:

@@ -62,6 +62,21 @@ def test_another_body_with_the_same_key_is_a_mismatch(api, database):
     assert stored(database) == before
 
 
+@pytest.mark.parametrize(
+    ("route", "body", "kinds"),
+    [
+        ("/v1/jobs", '{"text": "a"}', ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]),
+        ("/v1/batches", '{"items": [{"text": "a"}]}', ["application/json; charset=utf-8", "application/json"]),
+        ("/v1/batches", "text\na\n", ["text/csv", 'text/csv; charset="utf-8"; header=present']),
+    ],
+)  # fmt: skip
+def test_the_same_body_is_the_same_request_however_its_type_is_spelt(api, route, body, kinds):
+    once = key()
+    answers = [api("POST", route, data=body, content_type=kind, headers=once) for kind in kinds]
+    assert [answer.status_code for answer in answers] == [202] * len(kinds)
+    assert len({answer.json["id"] for answer in answers}) == 1
+
+
 def test_keys_of_tenants_and_of_routes_are_apart(api, app, make_key):
     once = key()
     mine = api("POST", "/v1/jobs", json={"text": "a"}, headers=once).json["id"]
