@@ -8,19 +8,19 @@ from typing import Annotated
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from api.auth import allow
+from api.fields import Query
 from api.routing import KEY, WRONG, answer, services
 from db.audit import list_audit
 
 routes = APIBlueprint("audit", __name__, url_prefix="/v1/audit", abp_tags=[Tag(name="Audit")], abp_security=KEY)
 
 
-class AuditQuery(BaseModel):
+class AuditQuery(Query):
     """Which lines `GET /v1/audit` lists, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
-from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, ShortText, Text
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, Query, ShortText, Text
 from api.problems import PartProblem
 from api.rubric_bodies import WantedRubric
 from api.schemas import RubricRef
@@ -122,9 +122,8 @@ class BatchPath(BaseModel):
     batch_id: str
 
 
-class BatchQuery(BaseModel):
+class BatchQuery(Query):
     """Which batches `GET /v1/batches` lists, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
     limit: int = Field(20, ge=1, le=50)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None

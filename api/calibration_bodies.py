@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.fields import MAX_TEXT, STRICT, Clean, JobError, NotBlank
+from api.fields import MAX_TEXT, STRICT, Clean, JobError, NotBlank, Query
 from api.rubric_bodies import Number, RubricPath, RubricQuery
 from api.schemas import BATCH_ID
 
@@ -94,8 +94,7 @@ class CalibrationList(BaseModel):
     items: list[CalibrationBody]
 
 
-class ForceQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class ForceQuery(Query):
     force: bool = False
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
+    model_validator,
 )
 from pydantic_core import CoreSchema
 
@@ -127,6 +128,17 @@ Whole = Annotated[int, BeforeValidator(whole)]
 Device = Literal["any", "cpu", "gpu"]
 Metadata = Annotated[dict[str, Any], AfterValidator(small)]
 STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+class Query(BaseModel):
+    """What may stand in a query string. An empty value says nothing: `?state=&limit=9` is `?limit=9`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if value != "" or name not in cls.model_fields}
 
 
 class JobError(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.fields import STRICT, Clean, ShortText
+from api.fields import STRICT, Clean, Query, ShortText
 from api.schemas import BATCH_ID, JobBody
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000), Clean]
@@ -75,10 +75,9 @@ class ChangeList(BaseModel):
     items: list[ChangeBody]
 
 
-class QueueQuery(BaseModel):
+class QueueQuery(Query):
     """A page of the queue."""
 
-    model_config = ConfigDict(extra="forbid")
-    rubric: ShortText | None = None
+    rubric: ShortText | None = Field(None, description="a name (its newest version), name@version or id")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.fields import Clean, NotBlank, ShortText
+from api.fields import Clean, NotBlank, Query, ShortText
 from api.problems import PartProblem
 from db.rubric import INLINE, MEASURES
 
@@ -133,8 +133,7 @@ class RubricPath(BaseModel):
     rubric: str = Field(max_length=255)
 
 
-class RubricQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class RubricQuery(Query):
     version: int | None = Field(None, ge=1, le=1_000_000)
 
 

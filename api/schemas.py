@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, ShortText, Text, Whole
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, Query, ShortText, Text, Whole
 from api.rubric_bodies import WantedRubric
 
 BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -36,14 +36,13 @@ class NewJobBody(JobSettings):
     text: Text
 
 
-class ListQuery(BaseModel):
+class ListQuery(Query):
     """Which jobs `GET /v1/jobs` lists, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
     state: State | None = None
     batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
     external_id: ShortText | None = None
-    rubric: ShortText | None = None
+    rubric: ShortText | None = Field(None, description="a name (all versions), name@version or id")
     code: ShortText | None = Field(None, description="of a failed job's error")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None
@@ -55,7 +54,7 @@ class RetryBody(BaseModel):
     model_config = STRICT
     batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
     code: ShortText | None = Field(None, description="of their error, such as `worker_lost`")
-    rubric: ShortText | None = Field(None, description="a rubric's name")
+    rubric: ShortText | None = Field(None, description="a name (all versions), name@version or id")
     limit: Whole = Field(1000, ge=1, le=10_000)
 
 

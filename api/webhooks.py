@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from api.auth import allow
-from api.fields import STRICT, CallbackUrl, ShortText
+from api.fields import STRICT, CallbackUrl, Query, ShortText
 from api.problems import Problem
 from api.requests import look_at_bodies
 from api.routing import KEY, WRONG, answer, read_id, services
@@ -72,10 +72,9 @@ class NewEndpoint(BaseModel):
     enabled: bool = True
 
 
-class DeliveryQuery(BaseModel):
+class DeliveryQuery(Query):
     """Which deliveries `GET /v1/webhooks/deliveries` lists, newest first."""
 
-    model_config = ConfigDict(extra="forbid")
     state: Literal["pending", "delivered", "failed"] | None = None
     job: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None
     batch: Annotated[str, StringConstraints(pattern=BATCH_ID)] | None = None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.cursors import make_cursor, read_cursor
 from db.errors import JobNotFound
 from db.job import Attempt, Job, Result
-from db.rubric import Rubric
+from db.rubric import Rubric, find_versions
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class JobView:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs a list has; None means any."""
+    """Which jobs a list has; None means any. `rubric`: an id, a `name@version`, or a name, with all versions."""
 
     state: str | None = None
     batch: uuid.UUID | None = None
@@ -101,7 +101,7 @@ def list_jobs(
     if filters.external_id is not None:
         wanted.append(Job.external_id == filters.external_id)
     if filters.rubric:
-        wanted.append(Rubric.name == filters.rubric)
+        wanted.append(Job.rubric_id.in_(find_versions(session, tenant_id, filters.rubric)))
     if filters.code:
         wanted += [Job.state == "failed", Job.error["code"].astext == filters.code]
     rows = session.execute(_views().where(*wanted).order_by(Job.id.desc()).limit(limit + 1)).all()

@@ -24,7 +24,7 @@ from db.base import new_id
 from db.errors import IllegalMove, JobNotFound
 from db.job import Job
 from db.moves import MOVED
-from db.rubric import Rubric
+from db.rubric import Rubric, find_versions
 from db.submission import fingerprint_of
 from db.work import Claimed, Finished, NewJob, Scorer
 
@@ -162,8 +162,12 @@ def retry_failed(
     session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
     rubric: str | None = None,
 ) -> dict[str, int]:  # fmt: skip
-    """failed -> queued for at most `limit` of a tenant's jobs that fit and were not erased; how many, by queue."""
-    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubric": rubric}
+    """failed -> queued for at most `limit` of a tenant's jobs that fit and were not erased; how many, by queue.
+
+    `rubric` as in a list of jobs (`db/finding.py`).
+    """
+    rubrics = find_versions(session, tenant_id, rubric) if rubric else None
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubrics": rubrics}
     rows = session.execute(moves.RETRY_FAILED, {**values, "channel": MOVED})
     return {str(row.queue): int(row.jobs) for row in rows}
 

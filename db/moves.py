@@ -202,7 +202,7 @@ WITH mine AS (
     SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
         AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
         AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
-        AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
+        AND (CAST(:rubrics AS uuid[]) IS NULL OR rubric_id = ANY(:rubrics))
     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.batch_id, job.queue

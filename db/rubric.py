@@ -126,12 +126,14 @@ def versions_of(session: Session, rubric: Rubric) -> list[int]:
     return list(session.scalars(select(Rubric.version).where(*same).order_by(Rubric.version)))
 
 
-FIND = text("""
-SELECT id, tenant_id, name, version, prompt, criteria, created_at FROM rubric
-WHERE (tenant_id = :tenant OR tenant_id IS NULL) AND CASE WHEN CAST(:id AS uuid) IS NULL
-    THEN name = :name AND (CAST(:version AS int) IS NULL OR version = :version) ELSE id = :id END
+# What a tenant sees by an id, a name and a version, or a name.
+MEANT = """(tenant_id = :tenant OR tenant_id IS NULL) AND CASE WHEN CAST(:id AS uuid) IS NULL
+    THEN name = :name AND (CAST(:version AS int) IS NULL OR version = :version) ELSE id = :id END"""
+FIND = text(f"""
+SELECT id, tenant_id, name, version, prompt, criteria, created_at FROM rubric WHERE {MEANT}
 ORDER BY tenant_id IS NULL, version DESC LIMIT 1
-""")
+""")  # noqa: S608 - a constant of this module
+EVERY = text(f"SELECT id FROM rubric WHERE {MEANT}")  # noqa: S608
 
 
 def find_rubric(session: Session, tenant_id: uuid.UUID, reference: str) -> Rubric:
@@ -139,13 +141,27 @@ def find_rubric(session: Session, tenant_id: uuid.UUID, reference: str) -> Rubri
 
     Every request that submits looks one up, so it is a plain statement; the object is of no session.
     """
-    wanted: dict[str, Any] = {"tenant": tenant_id, "id": None, "name": reference, "version": None}
-    name, _, version = reference.rpartition("@")
-    if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", reference):
-        wanted["id"] = uuid.UUID(reference)
-    elif name and re.fullmatch(r"[0-9]{1,6}", version):
-        wanted |= {"name": name, "version": int(version)}
-    row = session.execute(FIND, wanted).mappings().first() if "\0" not in reference else None
+    row = session.execute(FIND, _meant(tenant_id, reference)).mappings().first() if "\0" not in reference else None
     if row is None:
         raise RubricNotFound(f"there is no rubric '{reference[:100]}'")
     return Rubric(**row)
+
+
+def find_versions(session: Session, tenant_id: uuid.UUID, reference: str) -> list[uuid.UUID]:
+    """Ids of the rubrics with an id, a `name@version` or a name (all of its versions); none when there are none."""
+    return list(session.scalars(EVERY, _meant(tenant_id, reference)))
+
+
+def is_id(reference: str) -> bool:
+    """Whether a rubric is meant by its id."""
+    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", reference) is not None
+
+
+def _meant(tenant_id: uuid.UUID, reference: str) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"tenant": tenant_id, "id": None, "name": reference, "version": None}
+    name, _, version = reference.rpartition("@")
+    if is_id(reference):
+        wanted["id"] = uuid.UUID(reference)
+    elif name and re.fullmatch(r"[0-9]{1,6}", version):
+        wanted |= {"name": name, "version": int(version)}
+    return wanted

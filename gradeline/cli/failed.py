@@ -17,7 +17,7 @@ from gradeline.cli.options import client_of, home_option, open_home
 @click.command()
 @click.option("--batch", help="only jobs of the batch with this id")
 @click.option("--code", help="only jobs with this reason, such as worker_lost")
-@click.option("--rubric", help="only jobs of the rubric with this name")
+@click.option("--rubric", help="only jobs of this rubric: a name, name@version or id")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 10_000), help="so many at most")
 @click.option("--retry", is_flag=True, help="queue them again instead of listing them; oldest first")
 @click.option("--json", "as_json", is_flag=True, help="print the jobs as JSON")

@@ -66,7 +66,8 @@ def test_only_what_fits_is_queued_again(api, database):
     lost, own = failed(api, database, "worker_lost"), failed(api, database, "timed_out", rubric="own")
     retry = lambda **body: api("POST", "/v1/jobs/retry", json=body).json["retried"]  # noqa: E731
     assert retry(code="worker_lost", rubric="own") == 0
-    assert (retry(code="worker_lost"), retry(rubric="own")) == (1, 1)
+    assert (retry(rubric="own@2"), retry(rubric="nope")) == (0, 0)
+    assert (retry(code="worker_lost"), retry(rubric="own@1")) == (1, 1)
     assert api("GET", f"/v1/jobs/{lost}").json["state"] == api("GET", f"/v1/jobs/{own}").json["state"] == "queued"
     assert retry(batch=batch, limit=1) == 1
     assert listed(api) == [max(of_batch)]  # the oldest went first

@@ -126,6 +126,26 @@ def test_jobs_are_listed_by_state_and_external_id(api):
     assert listed(f"cursor={page['next']}") == ids[:1]
 
 
+def test_jobs_are_listed_by_a_rubrics_name_with_all_versions_by_one_version_and_by_id(api, app, make_key):
+    made = [
+        api("POST", "/v1/rubrics", json={"name": "essay", "criteria": [{"name": "Structure", "max": top}]}).json
+        for top in (5, 6)
+    ]
+    jobs = [api("POST", "/v1/jobs", json={"text": "a", "rubric": rubric["id"]}).json["id"] for rubric in made]
+    by_default = api("POST", "/v1/jobs", json={"text": "a"}).json
+    wanted = {
+        "essay": jobs, "essay@1": jobs[:1], "essay@2": jobs[1:], made[0]["id"]: jobs[:1], "default": [by_default["id"]],
+        "default@1": [by_default["id"]], by_default["rubric"]["id"]: [by_default["id"]], "essay@3": [], "nope": [],
+        "00000000-0000-7000-8000-000000000000": [], "@1": [], "essay@": [],
+    }  # fmt: skip
+    for reference, ids in wanted.items():
+        found = api("GET", "/v1/jobs", query_string={"rubric": reference})
+        assert sorted(job["id"] for job in found.json["items"]) == sorted(ids), reference
+    stranger = Api(app.test_client(), make_key())
+    for reference in ("essay", made[0]["id"], by_default["rubric"]["id"]):
+        assert stranger("GET", "/v1/jobs", query_string={"rubric": reference}).json["items"] == []
+
+
 @pytest.mark.parametrize("query", ["state=odd", "limit=0", "limit=x", "cursor=!!", "batch=1", "colour=red"])
 def test_a_bad_query_is_refused(api, query):
     answer = api("GET", f"/v1/jobs?{query}")
