@@ -26,7 +26,7 @@ from api.problems import Problem, invalid
 from api.requests import not_an_object
 from api.routing import WRONG, answer, offered_model, read_id, services
 from api.rubric_bodies import RubricPath, RubricQuery
-from api.rubrics import csv_text, named
+from api.rubrics import address, csv_text, named
 from api.rubrics import routes as routes
 from api.spool import spooled
 from broker.queues import queue_name
@@ -74,7 +74,7 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
         shown = calibration_body(rubric, made)
     services().dispatcher.wish()
     response = answer(shown, 202)
-    response.headers["Location"] = f"/v1/rubrics/{rubric.name}/calibrations/{made.id}"
+    response.headers["Location"] = f"{address(rubric)}/calibrations/{made.id}"
     response.headers["Retry-After"] = "2"
     return response
 

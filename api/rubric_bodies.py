@@ -19,7 +19,7 @@ from pydantic import (
 
 from api.fields import Clean, NotBlank, Query, ShortText
 from api.problems import PartProblem
-from db.rubric import INLINE, MEASURES
+from db.rubric import INLINE, MEASURES, is_id
 
 # Strict, because `true` is no number.
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, strict=True)]
@@ -124,6 +124,8 @@ class NewRubricBody(InlineRubric):
     def _free(cls, value: str) -> str:
         if value == "default" or value.startswith(INLINE):
             raise ValueError(f"the name '{value}' is taken by Gradeline; choose another")
+        if is_id(value) or value in (".", ".."):  # it would be read as an id, or as a step in an address
+            raise ValueError(f"a rubric that is called '{value}' could not be reached by its name; choose another")
         return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -46,7 +47,7 @@ def make_rubric(body: NewRubricBody) -> Response:
         session.refresh(rubric)
         made = rubric_body(session, rubric)
     response = answer(made, 201)
-    response.headers["Location"] = f"/v1/rubrics/{made['name']}@{made['version']}"
+    response.headers["Location"] = f"{address(rubric)}@{rubric.version}"
     return response
 
 
@@ -107,6 +108,11 @@ def export_rubric(path: RubricPath, query: ExportQuery) -> Response:
 def named(session: Session, tenant_id: Any, reference: str, version: int | None) -> Rubric:
     """The rubric of an address; RubricMissing when there is none."""
     return find_rubric(session, tenant_id, f"{reference}@{version}" if version else reference)
+
+
+def address(rubric: Rubric) -> str:
+    """Where a rubric's newest version is read."""
+    return f"{routes.url_prefix}/{quote(rubric.name, safe='')}"
 
 
 def csv_text() -> str:

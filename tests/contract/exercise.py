@@ -27,6 +27,7 @@ BEYOND_A_SCHEMA = re.compile(
             "there is no rubric '",
             "this server does not offer the model",
             "the name '.*' is taken by Gradeline",
+            "a rubric that is called '.*' could not be reached",
             # numbers and names that must fit each other
             r"max \(.*\) must be greater than min",
             "levels must begin on the scale",

@@ -29,6 +29,39 @@ def test_the_same_name_again_makes_the_next_version_and_the_first_stays(api):
     assert api("GET", f"/v1/rubrics/{first.json['id']}").json["version"] == 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["q?x=1#y", "a%2Fb", "why? 50%", "Größe ä", "...", "import", "a;b&c=d+e", "\\", "a\x7f", "x" * 100, "\U0001f600"],
+)  # fmt: skip
+def test_where_a_rubric_and_its_calibration_are_said_to_be_they_are(api, name):
+    made = make(api, name)
+    assert (made.status_code, made.json["name"]) == (201, name)
+    read = api("GET", made.headers["Location"])
+    assert (read.status_code, read.json) == (200, made.json)
+    by_name = made.headers["Location"].removesuffix("@1")
+    assert api("GET", by_name).json == made.json
+    examples = [{"text": f"{n}", "scores": {"Structure": n % 7}} for n in range(10)]
+    taught = api("POST", f"{by_name}/calibrations", json={"examples": examples})
+    assert api("GET", taught.headers["Location"]).json["id"] == taught.json["id"]
+
+
+@pytest.mark.parametrize(
+    "name", [".", "..", "0198f0c2-7a1b-7c3d-8e4f-000000000003", "A198F0C2-7A1B-7C3D-8E4F-00000000000F"]
+)
+def test_a_name_by_which_no_rubric_could_be_reached_is_refused_also_alone_in_a_file(api, name):
+    answer = make(api, name)
+    assert answer.status_code == 422 and "could not be reached by its name; choose another" in answer.json["detail"]
+    file = CANVAS.replace("Short", name)
+    imported = api("POST", "/v1/rubrics/import", data=file.encode(), content_type="text/csv").json
+    assert [rubric["name"] for rubric in imported["rubrics"]] == ["History"]
+    [bad] = [each for each in imported["rejected"] if each["rubric"] == name]
+    assert bad["row"] == 5 and "could not be reached by its name" in bad["problem"]["detail"]
+
+
+def test_a_name_with_a_slash_is_refused(api):
+    assert make(api, "a/b").status_code == 422
+
+
 def test_a_list_shows_the_newest_version_of_each_and_the_one_that_comes_along(api):
     make(api), make(api), make(api, "other")
     shown = {r["name"]: r["version"] for r in api("GET", "/v1/rubrics").json["items"]}
