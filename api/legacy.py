@@ -16,10 +16,10 @@ from pydantic import BaseModel, Field
 from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import BadRequest
 
-from api.auth import allow
 from api.errors import Malformed
 from api.fields import NotBlank, clean
 from api.jobs import await_end
+from api.legacy_callers import old_caller
 from api.legacy_texts import rubric_info
 from api.problems import problem
 from api.requests import origin
@@ -32,14 +32,12 @@ from db.finding import JobView, find_job, find_open
 from db.job import FINAL
 from db.rubric import default_rubric
 from db.submission import fingerprint_of
-from db.tenant import default_tenant
 from db.work import NewJob
 
 MOST = 10_000
 AGAIN_S = 5
 # When it came to be deprecated (RFC 9745): 2026-01-01. It has no end yet: that would be a `Sunset` header.
 DEPRECATED = "@1767225600"
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 Level = Literal["Excellent", "Good", "Fair", "Poor"]
 
 
@@ -88,7 +86,7 @@ def rubric_score() -> Response:
     Poor below 40 points of 100, Fair from 40, Good from 60, Excellent from 80. Waits up to 30 seconds; 503 with
     `Retry-After` when it takes longer: the same text again is then the same job.
     """
-    tenant_id = _tenant()
+    tenant_id = old_caller()
     text = _text()
     view = await_end(tenant_id, _submit(tenant_id, text), services().settings.wait_max_s)
     response = _scores(view)
@@ -114,17 +112,6 @@ def old_health() -> Response:
 def old_rubric_info() -> Response:
     """The default rubric's criteria and levels"""
     return answer(rubric_info())
-
-
-def _tenant() -> uuid.UUID:
-    """The key's tenant; where no key is asked for, the default one. Who comes through a proxy comes from elsewhere."""
-    settings = services().settings
-    proxied = settings.legacy_open == "loopback" and any(name in request.headers for name in FORWARDED)
-    if "Authorization" in request.headers or proxied or not settings.asks_no_legacy_key:
-        return allow("submit").tenant_id
-    services().limits.take("open")
-    with services().database.session() as session:
-        return default_tenant(session).id
 
 
 def _text() -> str:

@@ -94,7 +94,12 @@ class ApiSettings(BrokerSettings):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the API."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, a name or an address without its port, is this machine to itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -135,6 +135,44 @@ def test_elsewhere_than_on_loopback_a_key_is_needed_unless_the_operator_says_oth
     assert send(serve(), body, **proxied).status_code == 401  # a proxy on this machine lets others in
 
 
+HERE = ("localhost", "localhost:5001", "LOCALHOST:5001", "127.0.0.1:5001", "127.8.8.8", "[::1]", "[::1]:5001")
+ELSEWHERE = (
+    "evil.example",
+    "evil.example:5001",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "[::1",
+    "10.0.0.1",
+    "",
+)
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_without_a_key_programs_and_pages_of_this_machine_are_answered_by_any_of_its_names(serve, host):
+    http, body = serve(wait_max_s=0), {"student_submission": uuid.uuid4().hex}
+    assert send(http, body, Host=host).status_code == 503  # it was taken, and nobody grades here
+    assert send(http, body, Host=host, Origin="http://localhost:3000").status_code == 503
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+def test_a_name_that_was_made_to_stand_for_this_machine_opens_nothing_without_a_key(serve, make_key, host):
+    http, body = serve(wait_max_s=0), {"student_submission": uuid.uuid4().hex}
+    refused = send(http, body, Host=host, Origin=f"http://{host}")
+    assert (refused.status_code, refused.json["status"]) == (401, "error") and "WWW-Authenticate" in refused.headers
+    assert "localhost or 127.0.0.1" in refused.json["error"] and "Bearer <key>" in refused.json["error"]
+    assert send(http, body, Host=host).status_code == 401
+    assert send(http, body, Host=host, Authorization=f"Bearer {make_key()}").status_code == 503
+    assert send(serve(legacy_open=True, wait_max_s=0), body, Host=host).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://[::1", "file://"]
+)
+def test_a_page_of_another_site_opens_nothing_without_a_key(serve, origin):
+    body = {"student_submission": uuid.uuid4().hex}
+    assert send(serve(), body, Host="localhost:5001", Origin=origin).status_code == 401
+
+
 def test_without_a_database_it_is_unhealthy_and_says_so_in_the_old_form(serve):
     http = serve(database_url=f"postgresql://x:y@127.0.0.1:{free_port()}/z")
     assert (http.get("/health").status_code, http.get("/health").json["status"]) == (503, "unhealthy")
