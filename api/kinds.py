@@ -131,9 +131,15 @@ def _schema(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _form(settings: dict[str, Any], what: str, *types: str) -> dict[str, Any]:
-    """A form with a file. An empty field says nothing."""
+    """A form with a file. An empty field says nothing.
+
+    Each field has an example, which `/docs` begins with: it would make up words for the others, which are then refused.
+    """
     fields = {
-        name: {"anyOf": [RUBRIC if name == "rubric" else without_null(field), {"const": ""}]}
+        name: {
+            "anyOf": [RUBRIC if name == "rubric" else without_null(field), {"const": ""}],
+            "examples": ["" if field.get("default") is None else field["default"]],
+        }
         for name, field in settings["properties"].items()
     }
     file = {"file": {**FILE, "description": what}}

@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 from db import jobs
 from db.submission import Submission
 from db.upload import Upload
-from tests.documents import word
+from tests.documents import word, zipped
 from tests.unit.api.conftest import Api, send_form
 from tests.unit.api.test_jobs import stored
 
@@ -39,6 +39,23 @@ def test_a_file_is_stored_with_the_fields_beside_it(api, app, database):
         kept, text = session.get_one(Upload, found.submission_id), session.get_one(Submission, found.submission_id)
         assert (kept.kind, kept.content, text.text, text.prompt) == ("docx", content, "", "{The task}")
         assert (found.explain, found.allow_degraded) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("at", "file"), [("/v1/jobs", (b"Text.", "essay.txt")), ("/v1/batches", (zipped({"a.txt": b"Text."}), "class.zip"))]
+)
+def test_the_form_of_the_docs_is_taken_as_it_stands_once_a_file_is_chosen(api, at, file):
+    """The page begins each field with the first of its examples, and makes up words where there is none."""
+    form = api("GET", "/openapi.json").json["paths"][at]["post"]["requestBody"]["content"]["multipart/form-data"][
+        "schema"
+    ]
+    begun = {name: field["examples"][0] for name, field in form["properties"].items() if name != "file"}
+    words = {name: value if isinstance(value, str) else json.dumps(value) for name, value in begun.items()}
+    assert words["rubric"] == "default" and {words[name] for name in ("prompt", "model", "callback_url")} == {""}
+    answer = send_form(api, at, {"file": (io.BytesIO(file[0]), file[1]), **words})
+    assert (answer.status_code, answer.json["rubric"]["name"], answer.json["metadata"]) == (202, "default", {}), (
+        answer.text
+    )
 
 
 def test_a_file_without_an_external_id_goes_by_its_name(api):
