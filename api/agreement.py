@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.auth import allow
-from api.fields import Query
 from api.reports import routes as routes
 from api.routing import WRONG, answer, services
 from api.rubric_bodies import RubricPath
@@ -37,9 +36,10 @@ def aware(value: datetime) -> datetime:
 Time = Annotated[datetime, BeforeValidator(as_written), AfterValidator(aware)]
 
 
-class AgreementQuery(Query):
+class AgreementQuery(BaseModel):
     """Of which version, since when, and in which steps of time."""
 
+    model_config = ConfigDict(extra="forbid")
     version: int | None = Field(None, ge=1, le=1_000_000)
     since: Time | None = Field(None, description="only reviews from then on")
     period: Literal["day", "week", "month", "year"] = "week"

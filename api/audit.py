@@ -11,14 +11,14 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, StringConstraints
 
 from api.auth import allow
-from api.fields import Query
+from api.fields import PageQuery
 from api.routing import KEY, WRONG, answer, services
 from db.audit import list_audit
 
 routes = APIBlueprint("audit", __name__, url_prefix="/v1/audit", abp_tags=[Tag(name="Audit")], abp_security=KEY)
 
 
-class AuditQuery(Query):
+class AuditQuery(PageQuery):
     """Which lines `GET /v1/audit` lists, newest first."""
 
     limit: int = Field(50, ge=1, le=200)

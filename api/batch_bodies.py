@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, WithJsonSchema
 
-from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, Query, ShortText, Text
+from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, Metadata, PageQuery, ShortText, Text
 from api.problems import PartProblem
 from api.rubric_bodies import WantedRubric
 from api.schemas import RubricRef
@@ -122,7 +122,7 @@ class BatchPath(BaseModel):
     batch_id: str
 
 
-class BatchQuery(Query):
+class BatchQuery(PageQuery):
     """Which batches `GET /v1/batches` lists, newest first."""
 
     limit: int = Field(20, ge=1, le=50)

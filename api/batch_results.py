@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Literal
 
 from flask import Response
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
 from api import result_files
 from api.auth import allow
 from api.batch_bodies import BatchPath
 from api.batch_streams import routes as routes
-from api.fields import Query
 from api.routing import WRONG, read_id, services
 from api.views import batch_body, job_body
 from db import batches
@@ -26,9 +26,10 @@ PAGE = 200
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class ResultsQuery(Query):
+class ResultsQuery(BaseModel):
     """How the results are written."""
 
+    model_config = ConfigDict(extra="forbid")
     format: Literal["json", "ndjson", "csv", "xlsx"] = "json"
 
 

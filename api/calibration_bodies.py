@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from api.fields import MAX_TEXT, STRICT, Clean, JobError, NotBlank, Query
+from api.fields import MAX_TEXT, STRICT, Clean, JobError, NotBlank
 from api.rubric_bodies import Number, RubricPath, RubricQuery
 from api.schemas import BATCH_ID
 
@@ -94,7 +94,8 @@ class CalibrationList(BaseModel):
     items: list[CalibrationBody]
 
 
-class ForceQuery(Query):
+class ForceQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     force: bool = False
 
 

@@ -130,12 +130,13 @@ def _name(app: OpenAPI, path: str, method: str) -> str:
 
 
 def _mend(operation: dict[str, Any]) -> None:
-    """Lines of a description are lines; a query string has no null, and may have empty values."""
+    """Lines of a description are lines; a query string has no null, and that of a list may have empty values."""
     if "description" in operation:
         operation["description"] = operation["description"].replace("<br/>", "\n").strip()
+    listing = any(each["name"] == "cursor" for each in operation.get("parameters", []))
     for each in operation.get("parameters", []):
         each["schema"] = kinds.without_null(each["schema"])
-        if each["in"] == "query":
+        if listing and each["in"] == "query":
             each["allowEmptyValue"] = True  # it says nothing
         if each["name"] == "rubric" and each["in"] == "path":
             each["example"] = examples.NAME

@@ -130,8 +130,8 @@ Metadata = Annotated[dict[str, Any], AfterValidator(small)]
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-class Query(BaseModel):
-    """What may stand in a query string. An empty value says nothing: `?state=&limit=9` is `?limit=9`."""
+class PageQuery(BaseModel):
+    """Which page of a list, and of what. An empty value says nothing: `?state=&limit=9` is `?limit=9`."""
 
     model_config = ConfigDict(extra="forbid")
 

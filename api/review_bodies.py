@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.fields import STRICT, Clean, Query, ShortText
+from api.fields import STRICT, Clean, PageQuery, ShortText
 from api.schemas import BATCH_ID, JobBody
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=10_000), Clean]
@@ -75,7 +75,7 @@ class ChangeList(BaseModel):
     items: list[ChangeBody]
 
 
-class QueueQuery(Query):
+class QueueQuery(PageQuery):
     """A page of the queue."""
 
     rubric: ShortText | None = Field(None, description="a name (its newest version), name@version or id")

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.fields import Clean, NotBlank, Query, ShortText
+from api.fields import Clean, NotBlank, ShortText
 from api.problems import PartProblem
 from db.rubric import INLINE, MEASURES, is_id
 
@@ -135,7 +135,8 @@ class RubricPath(BaseModel):
     rubric: str = Field(max_length=255)
 
 
-class RubricQuery(Query):
+class RubricQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     version: int | None = Field(None, ge=1, le=1_000_000)
 
 

@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from api.fields import STRICT, AssignmentPrompt, CallbackUrl, Device, JobError, Metadata, Query, ShortText, Text, Whole
+from api.fields import (
+    STRICT,
+    AssignmentPrompt,
+    CallbackUrl,
+    Device,
+    JobError,
+    Metadata,
+    PageQuery,
+    ShortText,
+    Text,
+    Whole,
+)
 from api.rubric_bodies import WantedRubric
 
 BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -36,7 +47,7 @@ class NewJobBody(JobSettings):
     text: Text
 
 
-class ListQuery(Query):
+class ListQuery(PageQuery):
     """Which jobs `GET /v1/jobs` lists, newest first."""
 
     state: State | None = None

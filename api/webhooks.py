@@ -12,7 +12,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field, StringConstraints
 
 from api.auth import allow
-from api.fields import STRICT, CallbackUrl, Query, ShortText
+from api.fields import STRICT, CallbackUrl, PageQuery, ShortText
 from api.problems import Problem
 from api.requests import look_at_bodies
 from api.routing import KEY, WRONG, answer, read_id, services
@@ -72,7 +72,7 @@ class NewEndpoint(BaseModel):
     enabled: bool = True
 
 
-class DeliveryQuery(Query):
+class DeliveryQuery(PageQuery):
     """Which deliveries `GET /v1/webhooks/deliveries` lists, newest first."""
 
     state: Literal["pending", "delivered", "failed"] | None = None

@@ -187,20 +187,21 @@ def test_a_stranger_lists_and_counts_nothing_of_others(app, owned, make_key):
     assert sum(queue["waiting"] + queue["running"] + queue["held"] for queue in queues) == 0
 
 
-def test_an_empty_value_of_a_query_says_nothing(app, api, owned):
+def test_an_empty_value_in_the_query_of_a_list_says_nothing(app, api, owned):
     """Also all of them at once, as the promise writes them: `/v1/jobs?state=&batch=&external_id=&rubric=&limit=&cursor=`."""
     asked = 0
     for path, item in api("GET", "/openapi.json").json["paths"].items():
         names = [each["name"] for each in item.get("get", {}).get("parameters", []) if each["in"] == "query"]
+        if "cursor" not in names:
+            continue
         at = path.format(**owned)
-        for query in [[name] for name in names] + [names] * bool(names):
+        for query in [*([name] for name in names), names]:
             plain, empty = api("GET", at), api("GET", f"{at}?{'&'.join(f'{name}=' for name in query)}")
             assert empty.status_code == 200, (path, query, empty.text)
             assert ETA.sub("", empty.text) == ETA.sub("", plain.text), (path, query)
             asked += 1
-        unknown = api("GET", f"{at}?colour=") if names else None
-        assert unknown is None or unknown.status_code == 422, path
-    assert asked > 30
+        assert api("GET", f"{at}?colour=").status_code == 422, path
+    assert asked > 20
 
 
 def test_a_cursor_of_another_tenant_leads_to_nothing_of_theirs(app, api, make_key, database):
