@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import quote
 
 Json = dict[str, Any]
 POLL_S = 0.5
@@ -22,20 +21,20 @@ class Rubrics:
         return self._call("POST", "/v1/rubrics", json={"name": name, "criteria": list(criteria), **fields})
 
     def get(self, name: str) -> Json:
-        return self._call("GET", _at(name))
+        return self._call("GET", f"/v1/rubrics/{name}")
 
     def calibrate(self, name: str, examples: Iterable[Json] = (), **fields: Any) -> Json:
         """Begins a calibration by graded examples, `{"text", "scores"}` each; the fields are `cohort` and `from`."""
         given = list(examples)
         return self._call(
-            "POST", f"{_at(name)}/calibrations", json={**({"examples": given} if given else {}), **fields}
+            "POST", f"/v1/rubrics/{name}/calibrations", json={**({"examples": given} if given else {}), **fields}
         )
 
     def calibration(self, name: str, calibration_id: str, wait: float = 0.0) -> Json:
         """A calibration, after as many seconds as it takes, or at most so many."""
         deadline = time.monotonic() + wait
         while True:
-            found = self._call("GET", f"{_at(name)}/calibrations/{calibration_id}")
+            found = self._call("GET", f"/v1/rubrics/{name}/calibrations/{calibration_id}")
             if found["state"] not in ("queued", "running") or time.monotonic() > deadline:
                 return found
             time.sleep(POLL_S)
@@ -43,17 +42,12 @@ class Rubrics:
     def activate(self, name: str, calibration_id: str, force: bool = False) -> Json:
         """From now on the rubric grades by it; with `force`, also if it agrees worse than the head before it."""
         query = {"force": "true"} if force else {}
-        return self._call("POST", f"{_at(name)}/calibrations/{calibration_id}/activate", params=query)
+        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/activate", params=query)
 
     def deactivate(self, name: str, calibration_id: str) -> Json:
         """The rubric grades by the head before it, or by the one that comes along."""
-        return self._call("POST", f"{_at(name)}/calibrations/{calibration_id}/deactivate")
+        return self._call("POST", f"/v1/rubrics/{name}/calibrations/{calibration_id}/deactivate")
 
     def regrade(self, name: str) -> Json:
         """Grades again, by the active head, what the rubric has graded; returns the batch."""
-        return self._call("POST", f"{_at(name)}/regrade")
-
-
-def _at(name: str) -> str:
-    """The address of a rubric by its name, name@version or id."""
-    return f"/v1/rubrics/{quote(name, safe='@')}"
+        return self._call("POST", f"/v1/rubrics/{name}/regrade")

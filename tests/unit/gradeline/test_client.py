@@ -200,10 +200,3 @@ def test_a_calibration_that_agrees_worse_is_activated_by_force_alone(client, dat
     with pytest.raises(ApiProblem, match=r"0\.410 against 0\.520"):
         client.rubrics.activate("essay", worse)
     assert client.rubrics.activate("essay", worse, force=True)["active"]
-
-
-def test_a_rubric_of_any_name_is_reached_by_it(client):
-    made = client.rubrics.make("Why? 50%", [{"name": "Structure", "min": 0, "max": 6, "step": 1}])
-    assert client.rubrics.get("Why? 50%") == client.rubrics.get("Why? 50%@1") == client.rubrics.get(made["id"]) == made
-    taught = client.rubrics.calibrate("Why? 50%", examples(10))["id"]
-    assert client.rubrics.calibration("Why? 50%", taught)["id"] == taught
