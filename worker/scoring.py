@@ -54,12 +54,12 @@ def criterion_scores(
 
 
 def points(criterion: dict[str, Any], units: Array) -> Array:
-    """Unit scores in points of a criterion, on its steps when it has steps, else to two decimals."""
+    """Unit scores in points of a criterion, on its steps when it has steps (to six decimals), else to two decimals."""
     low, high, step = float(criterion["min"]), float(criterion["max"]), criterion.get("step")
     values = low + (high - low) * np.clip(units, 0.0, 1.0)
     if step:
         values = low + np.rint((values - low) / step) * step
-    return np.asarray(np.round(np.clip(values, low, high), 2), np.float64)
+    return np.asarray(np.round(np.clip(values, low, high), 6 if step else 2), np.float64)
 
 
 def levels_of(criterion: dict[str, Any], scores: Array) -> list[str | None]:

@@ -34,6 +34,11 @@ def test_points_fall_on_the_steps_of_the_scale(unit, expected):
     assert points(SIX, unit) == expected
 
 
+def test_a_fine_step_is_kept_whole():
+    assert points({"min": 0, "max": 1, "step": 0.125}, 0.11) == 0.125
+    assert points({"min": 0, "max": 4, "step": 1 / 3}, 1 / 6) == pytest.approx(2 / 3, abs=1e-6)
+
+
 def test_without_steps_points_keep_two_decimals():
     assert points({"min": 0, "max": 100, "step": None}, 0.71498) == 71.5
 
