@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from gradeline.cli.options import client_of, home_option, open_home
+from gradeline.cli.terminal import shown, terminal
 
 
 @click.command()
@@ -37,7 +37,7 @@ def failed(
     if as_json:
         click.echo(json.dumps(jobs, indent=1))
     elif jobs:
-        Console().print(table_of(jobs))
+        terminal().print(table_of(jobs))
     else:
         click.echo("no job has failed")
 
@@ -48,5 +48,6 @@ def table_of(jobs: list[dict[str, Any]]) -> Table:
     table.columns[0].no_wrap = True
     for job in jobs:
         error = job["error"] or {"code": "-", "detail": "erased"}
-        table.add_row(job["id"], error["code"], error["detail"], str(job["attempts"]), job["finished_at"][:19])
+        row = (job["id"], error["code"], error["detail"], job["attempts"], job["finished_at"][:19])
+        table.add_row(*map(shown, row))
     return table

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gradeline.cli.options import home_option, open_home
+from gradeline.cli.terminal import harmless, shown, terminal
 from gradeline.errors import ClientError
 from gradeline.stack.home import Home
 from gradeline.stack.words import plain
@@ -33,7 +34,7 @@ def status(as_json: bool, home: Path | None) -> None:
     elif not found["running"]:
         click.echo(f"no stack is running in {at.path}; `gradeline up` starts one")
     else:
-        show(found, Console())
+        show(found, terminal())
     if not found["running"]:
         sys.exit(3)
 
@@ -75,17 +76,17 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_row(row["name"], str(row["pid"]), up, f"{(row['rss_bytes'] or 0) / 2**20:.0f} MB")
     console.print(table)
     for worker in found["workers"]:
-        console.print(
-            f"worker {worker['name']}: {worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
-        )
+        does = f"{worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
+        console.print(shown(f"worker {worker['name']}: {does}"))
     for queue in found["queues"]:
         if queue["waiting"] or queue["running"] or queue["held"]:
             held = f", {queue['held']} held for a baseline" if queue["held"] else ""
-            console.print(f"queue {queue['queue']}: {queue['waiting']} waiting, {queue['running']} running{held}")
+            counts = f"{queue['waiting']} waiting, {queue['running']} running{held}"
+            console.print(shown(f"queue {queue['queue']}: {counts}"))
     if found["problem"]:
-        console.print(f"[red]{found['problem']}[/red]")
+        console.print(shown(found["problem"], "red"))
     for name, address in found["addresses"].items():
-        console.print(f"{name}: {address}", highlight=False)
+        console.print(shown(f"{name}: {address}"), soft_wrap=True)
 
 
 @click.command()
@@ -136,5 +137,5 @@ def _show(name: str, line: str, as_json: bool) -> None:
     if as_json:
         return click.echo(line.rstrip())
     for each in plain(line).splitlines() or [""]:
-        click.echo(f"{name:>10} | {each}")
+        click.echo(f"{name:>10} | {harmless(each)}")
     return None
