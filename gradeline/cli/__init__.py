@@ -11,9 +11,10 @@ from gradeline.cli.failed import failed
 from gradeline.cli.grade import grade
 from gradeline.cli.heads import heads
 from gradeline.cli.keys import keys, tenants
+from gradeline.cli.logs import logs
 from gradeline.cli.report import report
 from gradeline.cli.results import results
-from gradeline.cli.running import logs, scale, status
+from gradeline.cli.running import scale, status
 from gradeline.cli.stack import down, up
 from gradeline.cli.terminal import findings, harmless
 from gradeline.errors import ApiProblem, ClientError

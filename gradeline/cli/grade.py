@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
+from gradeline.cli.bar import grade_with_bar
 from gradeline.cli.handing_in import grade_class, is_class, look_for, read_text, submit_one
 from gradeline.cli.options import client_of, home_option, open_home
-from gradeline.cli.table import grade_with_bar, table_of
+from gradeline.cli.table import table_of
 from gradeline.cli.terminal import terminal
 
 

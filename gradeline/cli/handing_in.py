@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from gradeline.cli.table import GRADING, asking_again, bar
+from gradeline.cli.bar import GRADING, asking_again, bar
 from gradeline.cli.terminal import findings, harmless
 from gradeline.client import Client
 from gradeline.errors import ClientError

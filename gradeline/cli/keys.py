@@ -102,6 +102,8 @@ def _ask(home: Path | None, *arguments: str) -> Any:
         settings = environment(at, Ports(**at.read()["ports"]))
     elif "DATABASE_URL" in os.environ:
         settings = dict(os.environ)
+        if "://" not in settings["DATABASE_URL"]:
+            raise StackError("DATABASE_URL is no address of a database, such as postgresql://user@host/gradeline")
     else:
         raise StackError(f"no stack is running in {at.path}: `gradeline up` starts one; or set DATABASE_URL")
     command = [sys.executable, "-m", "db.keys", *arguments]
@@ -114,14 +116,19 @@ def _ask(home: Path | None, *arguments: str) -> Any:
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         return click.echo(json.dumps(rows, indent=1))
-    table = Table(*(column.replace("_", " ") for column in columns), header_style="bold")
+    table = Table(header_style="bold")
+    for column in columns:
+        # A key is revoked by its prefix: that stays in one piece.
+        table.add_column(column.replace("_", " "), no_wrap=column == "prefix", overflow="fold")
     for row in rows:
-        table.add_row(*(shown(_word(row[column])) for column in columns))
+        table.add_row(*(shown(_word(column, row[column])) for column in columns))
     terminal().print(table)
     return None
 
 
-def _word(value: Any) -> str:
+def _word(column: str, value: Any) -> str:
     if isinstance(value, list):
         return " ".join(value)
-    return "-" if value is None else str(value)[:36]
+    if value and column.endswith("_at"):
+        return str(value)[:16].replace("T", " ")
+    return "-" if value is None else str(value)

@@ -14,8 +14,9 @@ from typing import Any
 import click
 from rich.console import Console
 
+from gradeline.cli.bar import grade_with_bar
 from gradeline.cli.options import home_option, open_home
-from gradeline.cli.table import grade_with_bar, table_of
+from gradeline.cli.table import table_of
 from gradeline.cli.terminal import terminal
 from gradeline.errors import StackError
 from gradeline.stack.home import Home

@@ -1,24 +1,20 @@
-"""Jobs as a table, and the bar while they are graded."""
+"""Jobs as a table, in a terminal of any width."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from gradeline.cli.terminal import shown
-from gradeline.client import Client
-from gradeline.errors import ClientError
 
 Json = dict[str, Any]
 COLOURS = {"Excellent": "green", "Good": "cyan", "Fair": "yellow", "Poor": "red"}
-GRADING, ASKING = "grading", "no answer, asking again"
 # Names and remarks have so many columns of a terminal at least, if they need them; what is longer is folded.
 NAME, REMARK, HEAD = 20, 20, 12
 
@@ -41,46 +37,6 @@ SHAPES = (
     Shape(ms=False, remarks_apart=False, intervals=False),
     Shape(ms=False, remarks_apart=False, criteria=False),
 )
-
-
-def bar(console: Console) -> Progress:
-    """A bar that shows how many of all are done."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def asking_again(progress: Progress, task: TaskID) -> Callable[[ClientError], None]:
-    """What the bar does while nobody answers: it says so in its line, and once above it, where it stays."""
-
-    def away(error: ClientError) -> None:
-        if progress.tasks[task].description != ASKING:
-            progress.console.print(shown(f"{error}; asking again"))
-        progress.update(task, description=ASKING)
-
-    return away
-
-
-def grade_with_bar(client: Client, submits: Sequence[Callable[[], Json]], console: Console) -> list[Json]:
-    """Submits (each call makes a job), shows the jobs being graded, and returns them in order."""
-    with bar(console) as progress:
-        task = progress.add_task(GRADING, total=len(submits))
-        ids = [submit()["id"] for submit in submits]
-        try:
-            done = client.wait_for(
-                ids,
-                on_done=lambda _: progress.update(task, advance=1, description=GRADING),
-                on_away=asking_again(progress, task),
-            )
-        except (ClientError, TimeoutError) as error:
-            later = f"GET {client.url}/v1/jobs/<id> tells of each: {', '.join(ids)}"
-            raise ClientError(f"{error}. They are graded all the same; {later}") from error
-    return [done[job_id] for job_id in ids]
 
 
 def table_of(names: Sequence[str], jobs: Sequence[Json], width: int) -> Table:

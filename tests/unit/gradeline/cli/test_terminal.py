@@ -10,7 +10,8 @@ from rich.table import Table
 
 from gradeline.cli.failed import table_of as table_of_failed
 from gradeline.cli.keys import _show as show_keys
-from gradeline.cli.running import _show as show_line
+from gradeline.cli.logs import _show as show_line
+from gradeline.cli.results import to_terminal
 from gradeline.cli.table import table_of
 from gradeline.cli.terminal import findings, harmless, terminal
 
@@ -46,6 +47,25 @@ def test_names_of_keys_and_lines_of_logs_are_shown_as_they_are(capsys, monkeypat
     show_line("api", "LOG: \x1b[2J [x]", as_json=False)
     out = capsys.readouterr().out
     assert SAID.replace("\ud800", "")[:36] in out and "LOG: \ufffd[2J [x]" in out and "\x1b" not in out
+
+
+def test_results_that_are_looked_at_are_lines_without_what_a_terminal_obeys(capsys):
+    to_terminal([b"external_id,state\r\n\xc3", b"\xa9\x1b[2J,failed\r\n"])
+    assert capsys.readouterr().out == "external_id,state\né\ufffd[2J,failed\n"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_ids_and_prefixes_that_other_commands_are_told_stay_whole(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    key = {"prefix": "c20841729a9f", "tenant": "school " * 9, "name": "k" * 40, "scopes": ["submit", "read"]}
+    times = dict.fromkeys(("last_used_at", "expires_at", "revoked_at"), "2026-11-27T18:28:34.123+00:00")
+    show_keys([{**key, **times}], (*key, *times), as_json=False)
+    assert "c20841729a9f" in (out := capsys.readouterr().out) and "…" not in out
+    identity = "01a21e45-000f-71fe-b8bd-a8272d8545fc"
+    error = {"code": "model_unavailable", "detail": "No worker has the model. Start one."}
+    terminal().print(table_of_failed([{**JOB, "id": identity, "error": error}]))
+    out = capsys.readouterr().out
+    assert identity in out and "model_unavailable" in out and "…" not in out
 
 
 def test_a_home_with_brackets_in_its_name_is_printed_as_it_is(capsys):
