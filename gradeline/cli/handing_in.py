@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from gradeline.cli.bar import GRADING, asking_again, bar
 from gradeline.cli.terminal import findings, harmless
 from gradeline.client import Client
 from gradeline.errors import ClientError
+from gradeline.waiting import outlast
 
 Json = dict[str, Any]
 DOCUMENTS = (".docx", ".pdf")
 FILES = (".txt", ".md", *DOCUMENTS)
+READ_S = 60.0  # for so long results are asked for again when the API has gone away meanwhile
 CLASSES = (".csv", ".ndjson", ".jsonl", ".zip")
 TEXT_INSTEAD = "save it as .docx or .pdf"
 TABLE_INSTEAD = "a table is read as .csv: save it as CSV UTF-8, with a column text"
@@ -69,7 +73,7 @@ def grade_class(client: Client, file: str, fields: Json, console: Console) -> tu
     )
     try:
         _await(client, batch, console)
-        jobs = client.batch_jobs(batch["id"])
+        jobs = outlast(partial(client.batch_jobs, batch["id"]), time.monotonic() + READ_S)
     except (ClientError, TimeoutError) as error:
         raise ClientError(f"{error}. Batch {batch['id']} is graded all the same: {later} saves it") from error
     return [job["external_id"] or str(number) for number, job in enumerate(jobs, 1)], jobs
