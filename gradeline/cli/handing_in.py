@@ -68,9 +68,9 @@ def grade_class(client: Client, file: str, fields: Json, console: Console) -> tu
         for line in findings(problem["errors"]) or [harmless(problem["detail"])]:
             click.echo(f"{harmless(file)}, row {each['row']}: {line}", err=True)
     later = f"`gradeline results {batch['id']} -o results.xlsx`"
-    click.echo(
-        f"batch {batch['id']}, {batch['counts']['total']} texts: {later} saves it, also if this is closed", err=True
-    )
+    count = batch["counts"]["total"]
+    texts = f"{count} text{'' if count == 1 else 's'}"
+    click.echo(f"batch {batch['id']}, {texts}: {later} saves it, also if this is closed", err=True)
     try:
         _await(client, batch, console)
         jobs = outlast(partial(client.batch_jobs, batch["id"]), time.monotonic() + READ_S)
