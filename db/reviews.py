@@ -19,7 +19,7 @@ from db.errors import IllegalMove, LeaseGone
 from db.finding import JobView, find_job, find_jobs
 from db.job import OPEN_REVIEW, Job, Result
 from db.review import Review
-from db.rubric import Rubric
+from db.rubric import Rubric, weights_of
 from db.submission import Submission
 
 # A place in the queue: how much a job needs a person, and its id.
@@ -127,10 +127,9 @@ def overall_of(view: JobView, scores: dict[str, float]) -> float | None:
         return None
     machine = {each["criterion"]: each["score"] for each in view.result.scores}
     total = weights = 0.0
-    for criterion in view.rubric.criteria:
+    for criterion, weight in zip(view.rubric.criteria, weights_of(view.rubric.criteria), strict=True):
         given = scores.get(criterion["name"], machine.get(criterion["name"]))
         if given is not None:
-            weight = float(criterion.get("weight") or 1.0)
             total += weight * (given - criterion["min"]) / (criterion["max"] - criterion["min"])
             weights += weight
     low, high = float(view.result.overall["min"]), float(view.result.overall["max"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.rubric import weights_of
 from worker.errors import Unscorable
 from worker.feedback import feedback
 
@@ -89,7 +90,7 @@ def overall_scores(criteria: Sequence[dict[str, Any]], scores: Array, whole: Uni
 
     They are given on the scale that all criteria share, or else from 0 to 100.
     """
-    weights = np.array([float(c.get("weight") or 1.0) for c in criteria])
+    weights = np.array(weights_of(criteria))
     mean = scores @ weights / weights.sum()
     scales = {(float(c["min"]), float(c["max"])) for c in criteria}
     low, high = scales.pop() if len(scales) == 1 else (0.0, 100.0)

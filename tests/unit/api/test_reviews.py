@@ -62,6 +62,15 @@ def test_a_review_stands_beside_the_machines_scores(api, app, graded):
     assert review["who"] == str(app.extensions["gradeline"].keys.caller(api.key).key_id)
 
 
+@pytest.mark.parametrize(("weight", "expected"), [({"weight": 0}, 50.0), ({}, 75.0), ({"weight": 3}, 87.5)])
+def test_a_persons_overall_score_weighs_criteria_as_the_rubric_does(api, graded, weight, expected):
+    names = ["Structure", "Clarity"]
+    criteria = [{"name": "Structure", "measures": "Structure", **weight}, {"name": "Clarity", "measures": "Clarity"}]
+    job = graded(result(rubric=names), rubric={"criteria": criteria})
+    review = decide(api, job, {"Structure": 100, "Clarity": 50}).json["review"]
+    assert review["overall"] == expected
+
+
 def test_every_change_is_kept_with_who_and_when(api, graded, app, make_key):
     job, tenant = graded(), app.extensions["gradeline"].keys.caller(api.key).tenant_id
     other = Api(app.test_client(), make_key("review", tenant=tenant))

@@ -62,6 +62,16 @@ def test_the_overall_score_weighs_criteria():
     assert overall == {"score": 4.5, "min": 0, "max": 6, "interval": [3.9, 5.7]}
 
 
+@pytest.mark.parametrize(("said", "expected"), [({"weight": 0}, 0.0), ({"weight": None}, 3.0), ({}, 3.0)])
+def test_a_weight_of_0_counts_nothing_and_one_that_is_not_said_is_1(said, expected):
+    criterion = {name: value for name, value in SIX.items() if name != "weight"}
+    assert overall_of([{**criterion, **said}, SIX], [1, 0], 0.4, 0.5, 0.6)["score"] == expected
+
+
+def test_criteria_that_all_weigh_nothing_count_the_same():
+    assert overall_of([{**SIX, "weight": 0}] * 2, [1, 0], 0.4, 0.5, 0.6)["score"] == 3
+
+
 def test_criteria_of_different_scales_are_summed_up_from_0_to_100():
     overall = overall_of([SIX, {**SIX, "max": 10}], [0.5, 0.5], 0.4, 0.5, 0.6)
     assert (overall["score"], overall["min"], overall["max"]) == (50, 0, 100)
