@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -98,8 +98,8 @@ def review(session: Session, view: JobView, decision: Decision) -> None:
     session.flush()
 
 
-def appeal(session: Session, view: JobView, who: str, reason: str) -> None:
-    """Puts a job at the head of the queue, also one that was reviewed; `view` is locked."""
+def appeal(session: Session, view: JobView, who: str, reason: str) -> JobView:
+    """Puts a job at the head of the queue, also one that was reviewed; `view` is locked. Returns it as it is now."""
     at = session.scalar(select(func.clock_timestamp()))
     if view.result is None or at is None:
         raise IllegalMove("it has no scores")
@@ -107,6 +107,7 @@ def appeal(session: Session, view: JobView, who: str, reason: str) -> None:
     view.result.appealed_at = at
     audit.note(session, view.job.tenant_id, who, "appealed", [view.job.id])
     session.flush()
+    return replace(view, appeal=reason)
 
 
 def _keep(

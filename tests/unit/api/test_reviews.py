@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from sqlalchemy import text
 
+from bench.plans import recorded
 from db import retention
 from tests.unit.api.conftest import Api, end_jobs
 from tests.unit.db.test_retention import age
@@ -159,6 +160,45 @@ def test_an_appeal_brings_a_reviewed_job_back_until_it_is_reviewed_again(api, gr
     assert queue(api) == [other]
 
 
+def test_an_open_appeal_is_seen_with_its_reason_wherever_the_job_is_and_by_who_had_read_it_before(api, graded):
+    job = graded()
+    before = api("GET", f"/v1/jobs/{job}")
+    assert before.json["appeal"] is None
+    answer = api("POST", f"/v1/jobs/{job}/appeal", json={"reason": "My second page was not read."})
+    now = api("GET", f"/v1/jobs/{job}")
+    assert now.json == answer.json and now.headers["ETag"] == answer.headers["ETag"] != before.headers["ETag"]
+    assert now.json["appeal"]["reason"] == "My second page was not read." and now.json["appeal"]["at"].endswith("Z")
+    refused = decide(api, job, headers={"If-Match": before.headers["ETag"]})
+    assert (refused.status_code, refused.json["code"]) == (412, "precondition_failed") and queue(api) == [job]
+    shown = [api("GET", "/v1/reviews/queue").json["items"][0], api("GET", "/v1/jobs").json["items"][0]]
+    shown.append(api("POST", "/v1/reviews/lease", json={}).json["job"])
+    assert [each["appeal"] for each in shown] == [now.json["appeal"]] * 3
+    reviewed = decide(api, job, headers={"If-Match": now.headers["ETag"]})
+    assert (reviewed.status_code, reviewed.json["appeal"]) == (200, None)
+    assert api("GET", f"/v1/jobs/{job}").json == reviewed.json
+
+
+def test_of_several_appeals_the_last_one_is_shown(api, graded):
+    job = graded()
+    for reason in ("first", "second"):
+        api("POST", f"/v1/jobs/{job}/appeal", json={"reason": reason})
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] == "second"
+    decide(api, job)
+    api("POST", f"/v1/jobs/{job}/appeal", json={"reason": "third"})
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] == "third"
+
+
+def test_a_list_of_appeals_is_read_in_as_many_statements_as_one(api, graded, app):
+    def statements(limit):
+        with recorded(app.extensions["gradeline"].database.engine) as seen:
+            assert len(api("GET", f"/v1/jobs?limit={limit}").json["items"]) == limit
+        return len(seen)
+
+    for _ in range(5):
+        api("POST", f"/v1/jobs/{graded()}/appeal", json={"reason": "a"})
+    assert statements(5) == statements(1)
+
+
 def test_two_graders_never_get_the_same_job(api, graded, app):
     jobs, taken, start = {graded() for _ in range(12)}, [], threading.Barrier(4)
 
@@ -223,6 +263,7 @@ def test_retention_of_texts_takes_an_appeals_reason_too(api, graded, database):
     with database.session() as session:
         while retention.erase_texts(session, 30, 500):
             session.flush()
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] is None
     comments = [each["comment"] for each in api("GET", f"/v1/jobs/{job}/reviews").json["items"]]
     assert comments == [None, "kept with the scores"]
 
