@@ -158,6 +158,15 @@ def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:
     return str(row.queue)
 
 
+def count_failed(
+    session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
+    rubric: str | None = None,
+) -> int:  # fmt: skip
+    """How many jobs `retry_failed` would queue again."""
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubric": rubric}
+    return int(session.scalar(moves.COUNT_FAILED, values) or 0)
+
+
 def retry_failed(
     session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
     rubric: str | None = None,

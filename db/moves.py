@@ -197,15 +197,17 @@ WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND 
 RETURNING queue, pg_notify(:channel, concat_ws(',', id, batch_id))
 """)  # noqa: S608 - constants of this module
 
+FAILED = """SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
+        AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
+        AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
+        AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
+    ORDER BY id LIMIT :limit"""
+COUNT_FAILED = text(f"SELECT count(*) FROM ({FAILED}) fits")  # noqa: S608 - a constant of this module
 # What somebody else is moving at this moment is left to that. Batches that are to end again (a trigger says so) are locked in
 # the order of their ids, too.
 RETRY_FAILED = text(f"""
 WITH mine AS (
-    SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
-        AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
-        AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
-        AND (CAST(:rubric AS text) IS NULL OR rubric_id IN (SELECT id FROM rubric WHERE name = :rubric))
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    {FAILED} FOR UPDATE SKIP LOCKED
 ), told_before AS (
     SELECT id FROM batch WHERE id IN (SELECT batch_id FROM job JOIN mine USING (id)) AND told_at IS NOT NULL
     ORDER BY id FOR NO KEY UPDATE

@@ -7,6 +7,8 @@ import uuid
 import pytest
 
 from db.calibration import Calibration, Example
+from tests.unit.api.conftest import end_jobs
+from tests.unit.db.test_jobs import RESULT
 
 SIX = {"name": "Structure", "min": 0, "max": 6, "step": 1}
 PATH = "/v1/rubrics/essay/calibrations"
@@ -153,6 +155,28 @@ def test_another_tenant_finds_no_calibration(api, app, make_key):
 
     stranger = Api(app.test_client(), make_key())
     assert stranger("GET", f"{PATH}/{begun(api)}").status_code == 404
+
+
+def test_a_regrade_that_nothing_could_score_is_refused_as_a_job_is(api, database):
+    api("POST", "/v1/rubrics", json={"name": "own", "criteria": [{"name": "Wit"}]})
+    taught = [{"text": f"Text {n}.", "scores": {"Wit": n}} for n in range(10)]
+    path = "/v1/rubrics/own/calibrations"
+    calibration = api("POST", path, json={"examples": taught}).json["id"]
+    made(database, calibration, better=True)
+    api("POST", f"{path}/{calibration}/activate")
+    job = api("POST", "/v1/jobs", json={"text": "A text.", "rubric": "own"})
+    end_jobs(database, [job.json["id"]], RESULT)
+    api("POST", f"{path}/{calibration}/deactivate")
+    refused = api("POST", "/v1/rubrics/own/regrade")
+    assert (refused.status_code, refused.json["code"]) == (422, "invalid_request")
+    assert refused.json["detail"].startswith(
+        "Nothing scores Wit: calibrate the rubric with graded examples and activate"
+    )
+    assert refused.json["detail"] == api("POST", "/v1/jobs", json={"text": "a", "rubric": "own"}).json["detail"]
+    assert api("GET", "/v1/batches").json["items"] == []
+    api("POST", f"{path}/{calibration}/activate")
+    again = api("POST", "/v1/rubrics/own/regrade")
+    assert (again.status_code, again.json["counts"]["total"]) == (202, 1)
 
 
 def test_a_regrade_without_graded_jobs_is_a_finished_batch(api):
