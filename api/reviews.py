@@ -81,7 +81,8 @@ def review_queue(query: QueueQuery) -> Response:
     """Jobs that nobody has reviewed, those first that most need a person
 
     Appeals, then results by the surface head alone, then those with advisories; among equals the widest interval first. Jobs
-    that somebody has in hand are left out.
+    that somebody has in hand are left out. Of a text that was graded again there is its newest job, unless a person has
+    reviewed it before.
     """
     caller = allow("read")
     with services().database.session() as session:

@@ -25,23 +25,30 @@ from db.submission import Submission
 # A place in the queue: how much a job needs a person, and its id.
 PLACE = ">d16s"
 
+# What a rubric has graded more than once is one piece of work. Its newest job stands for it, unless a person has reviewed
+# another, has it in hand, or has appealed against it; what was appealed against always stands for itself. Subqueries for a
+# value are looked up row by row: of EXISTS a planner might make a reading of all jobs.
+WAITS = f"""tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    AND (CAST(:rubric AS uuid) IS NULL OR (SELECT rubric_id FROM job WHERE id = job_id) = :rubric)
+    AND (appealed_at IS NOT NULL OR (
+        SELECT true FROM job mine JOIN job other ON other.submission_id = mine.submission_id
+        JOIN result theirs ON theirs.job_id = other.id
+        WHERE mine.id = result.job_id AND other.rubric_id = mine.rubric_id AND other.id <> mine.id
+            AND (other.id > mine.id OR theirs.reviewed_at IS NOT NULL OR theirs.appealed_at IS NOT NULL
+                OR theirs.leased_until >= clock_timestamp()) LIMIT 1
+    ) IS NULL)"""  # noqa: S608 - a constant of db.job
 QUEUE = text(f"""
 SELECT job_id, need FROM result
-WHERE tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-    AND (CAST(:need AS float8) IS NULL OR (need, job_id) < (:need, CAST(:job AS uuid)))
-    AND (CAST(:rubric AS uuid) IS NULL OR EXISTS (SELECT 1 FROM job WHERE id = job_id AND rubric_id = :rubric))
+WHERE {WAITS} AND (CAST(:need AS float8) IS NULL OR (need, job_id) < (:need, CAST(:job AS uuid)))
 ORDER BY need DESC, job_id DESC LIMIT :limit
-""")  # noqa: S608 - a constant of db.job
+""")  # noqa: S608 - constants
 # Two who ask at once: the second passes over the row that the first has locked.
 LEASE = text(f"""
 UPDATE result SET lease_id = :lease, leased_until = clock_timestamp() + make_interval(secs => :seconds)
 WHERE job_id = (
-    SELECT job_id FROM result
-    WHERE tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-        AND (CAST(:rubric AS uuid) IS NULL OR EXISTS (SELECT 1 FROM job WHERE id = job_id AND rubric_id = :rubric))
-    ORDER BY need DESC, job_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT job_id FROM result WHERE {WAITS} ORDER BY need DESC, job_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING job_id, leased_until
-""")  # noqa: S608 - a constant of db.job
+""")  # noqa: S608 - constants
 KEEP = text("""
 UPDATE result SET leased_until = clock_timestamp() + make_interval(secs => :seconds),
     lease_id = CASE WHEN :seconds > 0 THEN lease_id END
@@ -147,7 +154,10 @@ def changes(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, limit: in
 def queue(
     session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID | None, limit: int, cursor: str | None
 ) -> tuple[list[JobView], str | None]:
-    """A page of the jobs that nobody has reviewed or has in hand, those first that need it most. BadCursor."""
+    """A page of the jobs that nobody has reviewed or has in hand, those first that need it most. BadCursor.
+
+    Of a submission that a rubric version has graded more than once, there is one job at most beside those of appeals.
+    """
     need, job = _read(cursor) if cursor else (None, None)
     values = {"tenant": tenant_id, "need": need, "job": job, "rubric": rubric_id, "limit": limit + 1}
     rows = session.execute(QUEUE, values).all()

@@ -199,6 +199,62 @@ def test_a_list_of_appeals_is_read_in_as_many_statements_as_one(api, graded, app
     assert statements(5) == statements(1)
 
 
+@pytest.fixture
+def regraded(api, database):
+    """Grades the jobs of the default rubric again; the new ones, in the order of their submissions."""
+
+    def regraded(made=None) -> list[str]:
+        batch = api("POST", "/v1/rubrics/default/regrade").json["id"]
+        jobs = [job["id"] for job in api("GET", f"/v1/jobs?batch={batch}&limit=200").json["items"]][::-1]
+        end_jobs(database, jobs, made or result())
+        return jobs
+
+    return regraded
+
+
+def leased(api):
+    return api("POST", "/v1/reviews/lease", json={}).json["job"]
+
+
+def test_a_regrade_brings_each_text_into_the_queue_once_and_none_that_was_reviewed(api, graded, regraded):
+    first = [graded() for _ in range(10)]
+    for job in first[:2]:
+        decide(api, job)
+    second = regraded()
+    assert sorted(queue(api)) == sorted(second[2:])
+    third = regraded(result(width=0.9))
+    assert sorted(queue(api)) == sorted(third[2:]) == sorted(queue(api, "?rubric=default"))
+    taken = []
+    while job := leased(api):
+        taken.append(job["id"])
+    assert sorted(taken) == sorted(third[2:])
+    assert [bool(api("GET", f"/v1/jobs/{job}").json["review"]) for job in first] == [True] * 2 + [False] * 8
+
+
+def test_an_appeal_brings_its_own_job_back_whatever_a_regrade_has_made(api, graded, regraded):
+    first = graded()
+    decide(api, first)
+    [second] = regraded()
+    assert queue(api) == []
+    api("POST", f"/v1/jobs/{first}/appeal", json={"reason": "a"})
+    assert queue(api) == [first] and leased(api)["id"] == first
+    decide(api, first)
+    assert queue(api) == []
+    api("POST", f"/v1/jobs/{second}/appeal", json={"reason": "a"})
+    assert queue(api) == [second]
+
+
+def test_while_somebody_has_a_text_in_hand_its_regrade_is_handed_to_nobody(api, graded, regraded):
+    first = graded()
+    lease = api("POST", "/v1/reviews/lease", json={}).json["lease"]
+    [second] = regraded()
+    assert queue(api) == [] and leased(api) is None
+    api("POST", f"/v1/reviews/lease/{first}/release", json={"lease": lease["id"]})
+    assert queue(api) == [second]
+    api("DELETE", f"/v1/jobs/{second}")
+    assert queue(api) == [first]
+
+
 def test_two_graders_never_get_the_same_job(api, graded, app):
     jobs, taken, start = {graded() for _ in range(12)}, [], threading.Barrier(4)
 
