@@ -62,7 +62,7 @@ REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
         "application/json": {
             "Graded examples": {"examples": GRADED},
             "The class alone": {"cohort": [{"text": f"{ESSAY} ({n})"} for n in range(20)]},
-            "An earlier batch": {"examples": GRADED, "cohort": {"batch": BATCH_ID}},
+            "With an earlier batch": {"examples": GRADED, "cohort": {"batch": BATCH_ID}},
         },
         "text/csv": {"Graded examples": GRADED_CSV},
         "multipart/form-data": {"Graded examples": {"file": GRADED_CSV}},
