@@ -38,8 +38,10 @@ def get_results(path: BatchPath, query: ResultsQuery) -> Response:
     """Read what has become of every text of a batch, in the order of its rows
 
     `json`: `{"batch", "items"}` with the job objects; `ndjson`: a job object a line; `csv` and `xlsx`: a row a text, with each
-    criterion's score, interval and level, what to look at, and why there is none. Texts that wait have no scores yet. In
-    tables, a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    criterion's score, interval and level, what to look at, and why there is none; then what people decided: `<name>_reviewed`
+    is a person's points, `<name>_final` those or else the machine's (so too `overall_reviewed`, `overall_final`), with
+    `<name>_feedback`, `review_comment`, `reviewed_by` and `reviewed_at`. Texts that wait have no scores yet, and rows with
+    `erased_at` may have none any more. In tables, a cell that a spreadsheet would take for a formula begins with an apostrophe.
     """
     caller, database = allow("read"), services().database
     batch_id = read_id(path.batch_id, BatchNotFound("there is no batch with this id"))

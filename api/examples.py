@@ -62,7 +62,7 @@ REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
         "application/json": {
             "Graded examples": {"examples": GRADED},
             "The class alone": {"cohort": [{"text": f"{ESSAY} ({n})"} for n in range(20)]},
-            "An earlier batch": {"examples": GRADED, "cohort": {"batch": BATCH_ID}},
+            "With an earlier batch": {"examples": GRADED, "cohort": {"batch": BATCH_ID}},
         },
         "text/csv": {"Graded examples": GRADED_CSV},
         "multipart/form-data": {"Graded examples": {"file": GRADED_CSV}},
@@ -76,7 +76,7 @@ QUEUED: dict[str, Any] = {
     "id": JOB_ID, "state": "queued", "rubric": DEFAULT, "external_id": "s-17", "batch_id": None, "priority": "interactive",
     "device": "any", "created_at": BEGAN, "started_at": None, "finished_at": None, "erased_at": None, "attempts": 0,
     "cached": False, "degraded": False, "scores": None, "overall": None, "advisories": [], "needs_review": False,
-    "review_reasons": [], "scored_by": None, "timings": NO_TIMINGS, "review": None, "error": None, "metadata": {},
+    "review_reasons": [], "scored_by": None, "timings": NO_TIMINGS, "review": None, "appeal": None, "error": None, "metadata": {},
 }  # fmt: skip
 DONE: dict[str, Any] = {
     **QUEUED, "state": "succeeded", "started_at": BEGAN, "finished_at": ENDED, "attempts": 1,

@@ -104,22 +104,25 @@ def retry_job(path: JobPath) -> Response:
     """Queue a failed or cancelled job again"""
     caller, job_id = allow("submit"), read_id(path.job_id)
     with services().database.session() as session:
+        services().intake.admit(session, caller.tenant_id, 1)
         queue = jobs.retry(session, caller.tenant_id, job_id)
         view = find_job(session, caller.tenant_id, job_id)
     services().dispatcher.wish(queue)
     return answer(job_body(view), 202)
 
 
-@routes.post("/retry", responses={202: RetriedBody, 400: Problem, 415: Problem, **WRONG})
+@routes.post("/retry", responses={202: RetriedBody, 400: Problem, 413: Problem, 415: Problem, **WRONG})
 def retry_failed_jobs(body: RetryBody) -> Response:
     """Queue failed jobs again: all, or those that fit, up to `limit`
 
-    `GET /v1/jobs?state=failed` lists them with the reason of each. Jobs whose text was erased stay as they are.
+    `GET /v1/jobs?state=failed` lists them with the reason of each. Jobs whose text was erased stay as they are. When more
+    would wait than may, none is queued: 429 or 503, as for hand-ins.
     """
     caller = allow("submit")
-    batch = uuid.UUID(body.batch) if body.batch else None
+    which = (body.limit, uuid.UUID(body.batch) if body.batch else None, body.code, body.rubric)
     with services().database.session() as session:
-        queues = jobs.retry_failed(session, caller.tenant_id, body.limit, batch, body.code, body.rubric)
+        services().intake.admit(session, caller.tenant_id, jobs.count_failed(session, caller.tenant_id, *which))
+        queues = jobs.retry_failed(session, caller.tenant_id, *which)
     for queue in queues:
         services().dispatcher.wish(queue)
     return answer({"retried": sum(queues.values())}, 202)
@@ -140,6 +143,11 @@ def job_rubric(session: Session, tenant_id: uuid.UUID, wanted: str | InlineRubri
         rubric = inline_rubric(session, tenant_id, wanted.prompt, wanted.stored())
     else:
         rubric = find_rubric(session, tenant_id, wanted)
+    return scored(session, rubric)
+
+
+def scored(session: Session, rubric: Rubric) -> Rubric:
+    """The rubric, if something scores all of it now; InvalidRequest says what nothing scores."""
     missing = unmeasured(rubric.criteria)
     if missing and activation.active_calibration(session, rubric.id) is None:
         message = (

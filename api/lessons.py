@@ -14,6 +14,7 @@ from api.problems import MOST_ERRORS
 from db import calibrations, reviews
 from db.baselines import FEWEST
 from db.calibrations import NewExample
+from db.errors import BatchNotFound
 from db.rubric import Rubric
 
 FEWEST_EXAMPLES = 10
@@ -27,7 +28,8 @@ def lessons_of(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: New
     if wrong:
         raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:MOST_ERRORS])
     if isinstance(body.cohort, CohortBatch):
-        cohort = calibrations.batch_cohort(session, tenant_id, uuid.UUID(body.cohort.batch), MOST_EXAMPLES)
+        alone = not body.examples and not body.source
+        cohort = _of_batch(session, tenant_id, uuid.UUID(body.cohort.batch), FEWEST if alone else 1)
     else:
         cohort = [NewExample(each.text) for each in body.cohort or []]
     if len(body.examples) + len(cohort) > MOST_EXAMPLES * 2 or len(cohort) > MOST_EXAMPLES:
@@ -46,6 +48,23 @@ def lessons_of(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: New
         )
     _every_criterion(graded, rubric)
     return graded + cohort
+
+
+def _of_batch(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, fewest: int) -> list[NewExample]:
+    """The texts of a batch. InvalidRequest when there is none, or why it gives too few."""
+    at: list[str | int] = ["cohort", "batch"]
+    try:
+        cohort = calibrations.batch_cohort(session, tenant_id, batch_id, MOST_EXAMPLES)
+    except BatchNotFound as error:
+        raise InvalidRequest(f"The cohort: {error}.", [{"loc": at, "msg": str(error)}]) from error
+    if len(cohort) < fewest:
+        total, erased, unread = calibrations.no_texts(session, tenant_id, batch_id)
+        message = (
+            f"the batch gives {len(cohort)} texts and at least {fewest} are needed; it has {total} (erased: {erased}; files that "
+            f"no worker has read yet: {unread}). Take another batch, send the texts, or wait until its files are graded"
+        )
+        raise InvalidRequest(f"The cohort: {message}.", [{"loc": at, "msg": message}])
+    return cohort
 
 
 def _graded(example: ExampleBody) -> NewExample:

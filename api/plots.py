@@ -113,7 +113,10 @@ def bars(names: Sequence[str], values: Mapping[str, Sequence[float | None]], lab
             axes.axhline(bar, color=QUIET, linewidth=1, linestyle="--")
         axes.set_xticks(range(len(names)), list(names))
         axes.set(ylabel=label, ylim=(0, 1))
-        axes.legend(frameon=False, fontsize=8, loc="upper center", ncols=len(values), bbox_to_anchor=(0.5, 1.15))
+        # It stands on the axes, in the room that `picture` leaves above them.
+        axes.legend(
+            frameon=False, fontsize=8, loc="lower center", ncols=len(values), bbox_to_anchor=(0.5, 1), borderaxespad=0
+        )
 
     return picture(draw, f"Bar chart: {label}", width=6.4)
 

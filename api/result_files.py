@@ -12,20 +12,28 @@ from typing import IO, Any
 from xlsxwriter import Workbook
 
 from db.finding import JobView
+from db.job import Result
 
 Cell = str | float | bool | None
 # A spreadsheet takes a cell that begins so for a formula, and calculates what a student wrote (OWASP, "CSV injection").
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PIECE = 64 * 1024
 LONGEST_CELL = 32_767  # of Excel
+ERASED = "It was erased."
 
 
 def columns(criteria: Sequence[dict[str, Any]]) -> list[str]:
-    """The heads of the columns: each score has its interval beside it."""
+    """The heads of the columns: what the machine says, each score with its interval beside it, then what people decided.
+
+    `<score>_final` is the person's where there is one, else the machine's. New ones come last: programs may count columns.
+    """
     names = [str(criterion["name"]) for criterion in criteria]
     scores = [f"{name}{what}" for name in names for what in ("", "_low", "_high", "_level")]
     whole = ["external_id", "state", "overall", "overall_low", "overall_high"]
-    return [*map(_harmless, [*whole, *scores]), "needs_review", "reasons", "error", "job_id"]
+    machine = [*map(_harmless, [*whole, *scores]), "needs_review", "reasons", "error", "job_id"]
+    decided = [f"{name}{what}" for name in ("overall", *names) for what in ("_reviewed", "_final")]
+    told = [f"{name}_feedback" for name in names]
+    return [*machine, *map(_harmless, [*decided, *told]), "review_comment", "reviewed_by", "reviewed_at", "erased_at"]
 
 
 def row(view: JobView, criteria: Sequence[dict[str, Any]]) -> list[Cell]:
@@ -37,9 +45,22 @@ def row(view: JobView, criteria: Sequence[dict[str, Any]]) -> list[Cell]:
         score = scores.get(criterion["name"])
         cells += [*_numbers(score), score["level"] if score else None]
     reasons = result.review_reasons if result else []
-    error = job.error["detail"] if job.error else None
-    cells += [bool(reasons) if result else None, "; ".join(reasons), error, str(job.id)]
+    error = job.error["detail"] if job.error else ERASED if job.erased_at and not result else None
+    cells += [bool(reasons) if result else None, "; ".join(reasons), error, str(job.id), *_decided(result, criteria)]
+    cells.append(job.erased_at.isoformat().replace("+00:00", "Z") if job.erased_at else None)
     return [_harmless(cell) if isinstance(cell, str) else cell for cell in cells]
+
+
+def _decided(result: Result | None, criteria: Sequence[dict[str, Any]]) -> list[Cell]:
+    """A person's points, and the final ones; the feedback; the person's comment, who it was, and when."""
+    review = (result.review if result else None) or {}
+    scores = {score["criterion"]: score for score in result.scores} if result else {}
+    points, names = review.get("scores") or {}, [criterion["name"] for criterion in criteria]
+    pairs = [(review.get("overall"), result.overall["score"] if result else None)]
+    pairs += [(points.get(name), scores[name]["score"] if name in scores else None) for name in names]
+    cells = [cell for person, machine in pairs for cell in (person, machine if person is None else person)]
+    told = [" ".join(scores[name]["feedback"]) if name in scores else None for name in names]
+    return [*cells, *told, review.get("comment"), review.get("reviewer") or review.get("who"), review.get("at")]
 
 
 def as_csv(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:

@@ -59,12 +59,14 @@ def review_job(path: JobPath, body: NewReviewBody) -> Response:
 
 @routes.post("/jobs/<job_id>/appeal", responses={200: JobBody, **CHANGED})
 def appeal_job(path: JobPath, body: NewAppealBody) -> Response:
-    """Put a job at the head of the queue of reviews, also one that was reviewed (scope submit)"""
+    """Put a job at the head of the queue of reviews, also one that was reviewed (scope submit)
+
+    Until somebody reviews it, the job has the reason in `appeal`.
+    """
     caller = allow("submit")
     with services().database.session() as session:
         view = reviews.lock(session, caller.tenant_id, read_id(path.job_id))
-        reviews.appeal(session, view, str(caller.key_id), body.reason)
-        return _shown(view)
+        return _shown(reviews.appeal(session, view, str(caller.key_id), body.reason))
 
 
 @routes.get("/jobs/<job_id>/reviews", responses={200: ChangeList, **WRONG})
@@ -81,7 +83,8 @@ def review_queue(query: QueueQuery) -> Response:
     """Jobs that nobody has reviewed, those first that most need a person
 
     Appeals, then results by the surface head alone, then those with advisories; among equals the widest interval first. Jobs
-    that somebody has in hand are left out.
+    that somebody has in hand are left out. Of a text that was graded again there is its newest job, unless a person has
+    reviewed it before.
     """
     caller = allow("read")
     with services().database.session() as session:

@@ -151,6 +151,13 @@ class ReviewBody(BaseModel):
     reviewer: str | None = Field(description="whom the key's owner named")
 
 
+class AppealBody(BaseModel):
+    """An appeal that nobody has answered with a review."""
+
+    at: datetime
+    reason: str | None = Field(description="null once texts are erased: it is the student's words")
+
+
 class JobBody(BaseModel):
     """A job, the same wherever it is shown."""
 
@@ -176,6 +183,7 @@ class JobBody(BaseModel):
     scored_by: ScoredBy | None
     timings: Timings
     review: ReviewBody | None
+    appeal: AppealBody | None
     error: JobError | None
     metadata: dict[str, Any]
 

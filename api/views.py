@@ -37,6 +37,7 @@ def job_body(view: JobView) -> dict[str, Any]:
         "scored_by": result.scored_by if result else None,
         "timings": timings(view.attempt),
         "review": result.review if result else None,
+        "appeal": {"at": result.appealed_at, "reason": view.appeal} if result and result.appeal_open else None,
         "error": job.error,
         "metadata": job.metadata_,
     }

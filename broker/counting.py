@@ -74,7 +74,7 @@ def _remove_dead(folder: Path) -> None:
     try:
         if time.time() - folder.stat().st_mtime < YOUNG_S or folder.stat().st_uid != os.getuid():
             return
-        lock = os.open(folder / LOCK, os.O_WRONLY)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_WRONLY, 0o600)  # whoever died before making it has left it, too
     except OSError:
         return
     try:

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from db import calibration_moves as moves
+from db.batch import Batch
 from db.calibration import Calibration, Example
-from db.errors import CalibrationNotFound
+from db.errors import BatchNotFound, CalibrationNotFound
 from db.job import Job
 from db.rubric import Rubric
 from db.submission import Submission, fingerprint_of
 from db.upload import Upload
+
+UNREAD = exists().where(Upload.submission_id == Job.submission_id)
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,21 @@ def begin_cohort(
 
 
 def batch_cohort(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID, limit: int) -> list[NewExample]:
-    """The submissions of a tenant's batch, oldest first, without files that nobody has read."""
-    unread = exists().where(Upload.submission_id == Job.submission_id)
+    """The submissions of a tenant's batch, oldest first, without files that nobody has read. BatchNotFound."""
+    if session.scalar(select(Batch.id).where(Batch.id == batch_id, Batch.tenant_id == tenant_id)) is None:
+        raise BatchNotFound("there is no batch with this id")
     of_batch = select(Job.submission_id).where(
-        Job.tenant_id == tenant_id, Job.batch_id == batch_id, Job.erased_at.is_(None), ~unread
+        Job.tenant_id == tenant_id, Job.batch_id == batch_id, Job.erased_at.is_(None), ~UNREAD
     )
     return [NewExample(submission_id=each) for each in session.scalars(of_batch.order_by(Job.id).limit(limit))]
+
+
+def no_texts(session: Session, tenant_id: uuid.UUID, batch_id: uuid.UUID) -> tuple[int, int, int]:
+    """How many jobs a tenant's batch has, how many of them were erased, and how many others are files that nobody has read."""
+    erased = Job.erased_at.is_not(None)
+    counts = select(func.count(), func.count().filter(erased), func.count().filter(~erased & UNREAD)).select_from(Job)
+    row = session.execute(counts.where(Job.tenant_id == tenant_id, Job.batch_id == batch_id)).one()
+    return row[0], row[1], row[2]
 
 
 def claim(session: Session, calibration_id: uuid.UUID, worker: str, lease_s: float) -> Calibration | None:

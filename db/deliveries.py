@@ -23,10 +23,12 @@ DUE = "gradeline_hook"
 # Batches whose last job has ended. It's looked for rather than noticed: of two jobs that end at the same moment, in two
 # transactions, neither sees that the other was the last but one.
 TELL_BATCHES = text("""
-WITH over AS (
-    UPDATE batch b SET told_at = clock_timestamp()
-    WHERE b.callback_url IS NOT NULL AND b.told_at IS NULL
+WITH mine AS (
+    SELECT id FROM batch b WHERE callback_url IS NOT NULL AND told_at IS NULL
         AND NOT EXISTS (SELECT FROM job WHERE batch_id = b.id AND state IN ('queued', 'running'))
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), over AS (
+    UPDATE batch b SET told_at = clock_timestamp() FROM mine WHERE b.id = mine.id
     RETURNING b.id, b.tenant_id, b.callback_url, b.cancelled_at
 )
 INSERT INTO webhook_delivery (id, tenant_id, batch_id, type, url, host)

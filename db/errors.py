@@ -52,7 +52,7 @@ class KeyMismatch(GradelineError):
 
 
 class DatabaseAway(GradelineError):
-    """Raised when PostgreSQL can't be reached."""
+    """Raised when PostgreSQL can't be reached, or can't carry a transaction out now: the same again may go."""
 
 
 class TookTooLong(GradelineError):

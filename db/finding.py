@@ -6,23 +6,25 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, select, text, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from db.cursors import make_cursor, read_cursor
 from db.errors import JobNotFound
 from db.job import Attempt, Job, Result
+from db.review import Review
 from db.rubric import Rubric, find_versions
 
 
 @dataclass(frozen=True)
 class JobView:
-    """A job with all that its readers see. `attempt` is its newest one."""
+    """A job with all that its readers see. `attempt` is its newest one, `appeal` the reason of the last appeal."""
 
     job: Job
     rubric: Rubric
     attempt: Attempt | None
     result: Result | None
+    appeal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,29 @@ class Filters:
     code: str | None = None  # of a failed job's error
 
 
-def _views() -> Select[Job, Rubric, Attempt, Result]:
+# An appeal is written with the moment that stands in its result. Of jobs without one nothing is looked up.
+APPEAL = case(
+    (
+        Result.appealed_at.is_not(None),
+        select(Review.comment)
+        .where(Review.job_id == Job.id, Review.what == "appeal", Review.at == Result.appealed_at)
+        .scalar_subquery(),
+    )
+)
+
+
+def _views() -> Select[Job, Rubric, Attempt, Result, str | None]:
     newest = (Attempt.job_id == Job.id) & (Attempt.number == Job.attempt)
     return (
-        select(Job, Rubric, Attempt, Result)
+        select(Job, Rubric, Attempt, Result, APPEAL)
         .join(Rubric, Rubric.id == Job.rubric_id)
         .outerjoin(Attempt, newest)
         .outerjoin(Result, (Result.job_id == Job.id) & (Job.state == "succeeded"))
     )
 
 
-def _view(row: Row[Job, Rubric, Attempt, Result]) -> JobView:
-    return JobView(row[0], row[1], row[2], row[3])
+def _view(row: Row[Job, Rubric, Attempt, Result, str | None]) -> JobView:
+    return JobView(row[0], row[1], row[2], row[3], row[4])
 
 
 # Made once: to put this query together takes longer than to ask it.

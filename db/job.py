@@ -132,3 +132,8 @@ class Result(Base):
     lease_id: Mapped[uuid.UUID | None]
     leased_until: Mapped[datetime | None]
     need: Mapped[float | None] = mapped_column(DOUBLE_PRECISION, Computed(NEED, persisted=True))
+
+    @property
+    def appeal_open(self) -> bool:
+        """Somebody has appealed, and nobody has reviewed it since."""
+        return self.appealed_at is not None and (self.reviewed_at is None or self.appealed_at > self.reviewed_at)

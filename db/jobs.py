@@ -158,6 +158,16 @@ def retry(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> str:
     return str(row.queue)
 
 
+def count_failed(
+    session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
+    rubric: str | None = None,
+) -> int:  # fmt: skip
+    """How many jobs `retry_failed` would queue again."""
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code}
+    rubrics = find_versions(session, tenant_id, rubric) if rubric else None
+    return int(session.scalar(moves.COUNT_FAILED, {**values, "rubrics": rubrics}) or 0)
+
+
 def retry_failed(
     session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None = None, code: str | None = None,
     rubric: str | None = None,
@@ -166,9 +176,9 @@ def retry_failed(
 
     `rubric` as in a list of jobs (`db/finding.py`).
     """
+    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code}
     rubrics = find_versions(session, tenant_id, rubric) if rubric else None
-    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubrics": rubrics}
-    rows = session.execute(moves.RETRY_FAILED, {**values, "channel": MOVED})
+    rows = session.execute(moves.RETRY_FAILED, {**values, "rubrics": rubrics, "channel": MOVED})
     return {str(row.queue): int(row.jobs) for row in rows}
 
 

@@ -77,11 +77,11 @@ LEFT JOIN LATERAL (
 ) same ON true, told, (SELECT set_config('synchronous_commit', 'off', true)) soon ORDER BY c.id
 """)  # noqa: S608 - constants of this module
 
-RENEW = text("""
-UPDATE job SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])) AS held(id, number)
-WHERE job.id = held.id AND job.attempt = held.number AND job.state = 'running'
-""")
+OURS = "(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))"
+RENEW = text(f"""
+WITH held AS (SELECT id FROM job WHERE state = 'running' AND {OURS} ORDER BY id FOR NO KEY UPDATE)
+UPDATE job SET lease_until = clock_timestamp() + make_interval(secs => :lease_s) FROM held WHERE job.id = held.id
+""")  # noqa: S608 - constants of this module
 
 # One round trip: results, vectors, the job's new state and the attempt's record, where the attempt still holds the job.
 # Vectors come as one string of bytes: an array of them would be written and read as hexadecimal text.
@@ -155,12 +155,11 @@ WITH gone AS (
 SELECT id, queue, state, batch_id, request_id, traceparent, attempt, worker FROM moved, told
 """
 SAME = {"queue_ms": QUEUE_MS.format(job="gone"), "told": TOLD.format(of="moved")}
-OURS = "(id, attempt) IN (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[])))"
 HAND_BACK = text(BACK.format(which=OURS, limit="", **SAME))
 TAKE_FROM = text(BACK.format(which="worker = :worker AND (:everything OR id = ANY(:ids))", limit="", **SAME))
 TAKE_BACK = text(BACK.format(which="lease_until < clock_timestamp()", limit="LIMIT 1000", **SAME))
 
-# Rows are locked in the order of their ids, as claims and results lock them: so no two of these can block each other.
+# Rows are locked in the order of their ids, by every statement that moves several: so no two of them can block each other.
 CANCEL = """
 WITH mine AS (
     SELECT id, state, attempt, worker, started_at, created_at, retry_at FROM job
@@ -181,8 +180,10 @@ CANCEL_BATCH = text(CANCEL.format(which="batch_id = :id", **GONE))
 
 # They wait since now: the time before was their baseline's.
 RELEASE = text("""
-WITH free AS (
-    UPDATE job SET held = false, retry_at = clock_timestamp() WHERE batch_id = :batch AND held RETURNING queue
+WITH mine AS (
+    SELECT id FROM job WHERE batch_id = :batch AND held ORDER BY id FOR UPDATE
+), free AS (
+    UPDATE job SET held = false, retry_at = clock_timestamp() FROM mine WHERE job.id = mine.id RETURNING queue
 )
 SELECT DISTINCT queue FROM free
 """)
@@ -196,16 +197,23 @@ WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND 
 RETURNING queue, pg_notify(:channel, concat_ws(',', id, batch_id))
 """)  # noqa: S608 - constants of this module
 
-# What somebody else is moving at this moment is left to that.
-RETRY_FAILED = text(f"""
-WITH mine AS (
-    SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
+FAILED = """SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
         AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
         AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
         AND (CAST(:rubrics AS uuid[]) IS NULL OR rubric_id = ANY(:rubrics))
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY id LIMIT :limit"""
+COUNT_FAILED = text(f"SELECT count(*) FROM ({FAILED}) fits")  # noqa: S608 - a constant of this module
+# What somebody else is moving at this moment is left to that. Batches that are to end again (a trigger says so) are locked in
+# the order of their ids, too.
+RETRY_FAILED = text(f"""
+WITH mine AS (
+    {FAILED} FOR UPDATE SKIP LOCKED
+), told_before AS (
+    SELECT id FROM batch WHERE id IN (SELECT batch_id FROM job JOIN mine USING (id)) AND told_at IS NOT NULL
+    ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
-    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id RETURNING job.id, job.batch_id, job.queue
+    UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id AND (SELECT count(*) FROM told_before) >= 0 -- these come first
+    RETURNING job.id, job.batch_id, job.queue
 ), {TOLD.format(of="moved")}
 SELECT queue, count(*) AS jobs FROM moved, told GROUP BY queue
 """)  # noqa: S608 - constants of this module

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,29 +19,36 @@ from db.errors import IllegalMove, LeaseGone
 from db.finding import JobView, find_job, find_jobs
 from db.job import OPEN_REVIEW, Job, Result
 from db.review import Review
-from db.rubric import Rubric
+from db.rubric import Rubric, weights_of
 from db.submission import Submission
 
 # A place in the queue: how much a job needs a person, and its id.
 PLACE = ">d16s"
 
+# What a rubric has graded more than once is one piece of work. Its newest job stands for it, unless a person has reviewed
+# another, has it in hand, or has appealed against it; what was appealed against always stands for itself. Subqueries for a
+# value are looked up row by row: of EXISTS a planner might make a reading of all jobs.
+WAITS = f"""tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    AND (CAST(:rubric AS uuid) IS NULL OR (SELECT rubric_id FROM job WHERE id = job_id) = :rubric)
+    AND (appealed_at IS NOT NULL OR (
+        SELECT true FROM job mine JOIN job other ON other.submission_id = mine.submission_id
+        JOIN result theirs ON theirs.job_id = other.id
+        WHERE mine.id = result.job_id AND other.rubric_id = mine.rubric_id AND other.id <> mine.id
+            AND (other.id > mine.id OR theirs.reviewed_at IS NOT NULL OR theirs.appealed_at IS NOT NULL
+                OR theirs.leased_until >= clock_timestamp()) LIMIT 1
+    ) IS NULL)"""  # noqa: S608 - a constant of db.job
 QUEUE = text(f"""
 SELECT job_id, need FROM result
-WHERE tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-    AND (CAST(:need AS float8) IS NULL OR (need, job_id) < (:need, CAST(:job AS uuid)))
-    AND (CAST(:rubric AS uuid) IS NULL OR EXISTS (SELECT 1 FROM job WHERE id = job_id AND rubric_id = :rubric))
+WHERE {WAITS} AND (CAST(:need AS float8) IS NULL OR (need, job_id) < (:need, CAST(:job AS uuid)))
 ORDER BY need DESC, job_id DESC LIMIT :limit
-""")  # noqa: S608 - a constant of db.job
+""")  # noqa: S608 - constants
 # Two who ask at once: the second passes over the row that the first has locked.
 LEASE = text(f"""
 UPDATE result SET lease_id = :lease, leased_until = clock_timestamp() + make_interval(secs => :seconds)
 WHERE job_id = (
-    SELECT job_id FROM result
-    WHERE tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-        AND (CAST(:rubric AS uuid) IS NULL OR EXISTS (SELECT 1 FROM job WHERE id = job_id AND rubric_id = :rubric))
-    ORDER BY need DESC, job_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+    SELECT job_id FROM result WHERE {WAITS} ORDER BY need DESC, job_id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING job_id, leased_until
-""")  # noqa: S608 - a constant of db.job
+""")  # noqa: S608 - constants
 KEEP = text("""
 UPDATE result SET leased_until = clock_timestamp() + make_interval(secs => :seconds),
     lease_id = CASE WHEN :seconds > 0 THEN lease_id END
@@ -98,8 +105,8 @@ def review(session: Session, view: JobView, decision: Decision) -> None:
     session.flush()
 
 
-def appeal(session: Session, view: JobView, who: str, reason: str) -> None:
-    """Puts a job at the head of the queue, also one that was reviewed; `view` is locked."""
+def appeal(session: Session, view: JobView, who: str, reason: str) -> JobView:
+    """Puts a job at the head of the queue, also one that was reviewed; `view` is locked. Returns it as it is now."""
     at = session.scalar(select(func.clock_timestamp()))
     if view.result is None or at is None:
         raise IllegalMove("it has no scores")
@@ -107,6 +114,7 @@ def appeal(session: Session, view: JobView, who: str, reason: str) -> None:
     view.result.appealed_at = at
     audit.note(session, view.job.tenant_id, who, "appealed", [view.job.id])
     session.flush()
+    return replace(view, appeal=reason)
 
 
 def _keep(
@@ -127,10 +135,9 @@ def overall_of(view: JobView, scores: dict[str, float]) -> float | None:
         return None
     machine = {each["criterion"]: each["score"] for each in view.result.scores}
     total = weights = 0.0
-    for criterion in view.rubric.criteria:
+    for criterion, weight in zip(view.rubric.criteria, weights_of(view.rubric.criteria), strict=True):
         given = scores.get(criterion["name"], machine.get(criterion["name"]))
         if given is not None:
-            weight = float(criterion.get("weight") or 1.0)
             total += weight * (given - criterion["min"]) / (criterion["max"] - criterion["min"])
             weights += weight
     low, high = float(view.result.overall["min"]), float(view.result.overall["max"])
@@ -147,7 +154,10 @@ def changes(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, limit: in
 def queue(
     session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID | None, limit: int, cursor: str | None
 ) -> tuple[list[JobView], str | None]:
-    """A page of the jobs that nobody has reviewed or has in hand, those first that need it most. BadCursor."""
+    """A page of the jobs that nobody has reviewed or has in hand, those first that need it most. BadCursor.
+
+    Of a submission that a rubric version has graded more than once, there is one job at most beside those of appeals.
+    """
     need, job = _read(cursor) if cursor else (None, None)
     values = {"tenant": tenant_id, "need": need, "job": job, "rubric": rubric_id, "limit": limit + 1}
     rows = session.execute(QUEUE, values).all()

@@ -86,6 +86,15 @@ def unmeasured(criteria: Sequence[dict[str, Any]]) -> list[str]:
     return [c["name"] for c in criteria if (c.get("measures") or c["name"]) not in MEASURES]
 
 
+def weights_of(criteria: Sequence[dict[str, Any]]) -> list[float]:
+    """How much each criterion counts in the overall score: 1 where nothing is said, and 0 is nothing.
+
+    No rubric is made of zeros alone; where all are, all count the same, so that the sum is never 0.
+    """
+    weights = [1.0 if c.get("weight") is None else float(c["weight"]) for c in criteria]
+    return weights if any(weights) else [1.0] * len(weights)
+
+
 def add_version(
     session: Session, tenant_id: uuid.UUID, name: str, prompt: str | None, criteria: list[dict[str, Any]]
 ) -> Rubric:

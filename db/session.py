@@ -87,7 +87,10 @@ class Database:
         return psycopg.connect(self.url, autocommit=True, **self.arguments)
 
     def session(self) -> AbstractContextManager[Session]:
-        """One transaction: committed at the end, rolled back by an exception. DatabaseAway when it can't be had."""
+        """One transaction: committed at the end, rolled back by an exception. DatabaseAway when it can't be had.
+
+        Also when the server gave it up in favour of another that it would have waited for, for ever: again is all right.
+        """
         return self._session(self.engine)
 
     def statement(self) -> AbstractContextManager[Session]:
@@ -108,6 +111,8 @@ class Database:
             if is_away(error):
                 advise("DATABASE_URL", error)
                 raise DatabaseAway("the database can't be reached") from error
+            if isinstance(error.orig, psycopg.errors.DeadlockDetected):
+                raise DatabaseAway("two changes of the same rows stood in each other's way") from error
             raise
 
     def ping(self) -> bool:

@@ -22,7 +22,8 @@ INSIDE = text(f"SELECT count(*) FROM job WHERE queue = :queue AND {IN_WINDOW}") 
 # Walks the index from one (tenant, share) to the next instead of reading every waiting row: a million waiting jobs of
 # ten batches cost ten look-ups. Within that, the n-th job of each batch comes before the n+1-th of any, and the same
 # between tenants, counting what a tenant already has in the workers' hands. Of each batch only twice its share of the room is
-# looked at; `more` says that a batch has more than that, of which nobody knows yet whether there is room for it.
+# looked at; `more` says that a batch has more than that, of which nobody knows yet whether there is room for it. What somebody
+# else is moving at this moment is left to that.
 TAKE = text(f"""
 WITH RECURSIVE share AS (
     (SELECT tenant_id, share_id FROM job WHERE queue = :queue AND {WAITING} ORDER BY tenant_id, share_id LIMIT 1)
@@ -46,23 +47,28 @@ WITH RECURSIVE share AS (
     FROM first f LEFT JOIN busy b USING (tenant_id)
 ), taken AS (
     SELECT id, more, row_number() OVER (ORDER BY turn, id) AS place FROM ranked ORDER BY turn, id LIMIT :room
+), free AS MATERIALIZED (
+    SELECT id FROM job WHERE id = ANY(ARRAY(SELECT id FROM taken)) AND state = 'queued' ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), marked AS (
-    UPDATE job SET dispatched_at = clock_timestamp() FROM taken WHERE job.id = taken.id AND state = 'queued'
+    UPDATE job SET dispatched_at = clock_timestamp() FROM taken JOIN free USING (id) WHERE job.id = taken.id
     RETURNING job.id, job.losses, taken.more, taken.place
 )
 SELECT id, losses, more FROM marked ORDER BY place
 """)  # noqa: S608 - constants of this package
 
-PUT_BACK = text(f"UPDATE job SET dispatched_at = NULL WHERE id = ANY(:ids) AND {IN_WINDOW}")  # noqa: S608
+# As all that moves several jobs does, these lock them in the order of their ids (db/moves.py).
+OUT = """
+WITH mine AS (SELECT id FROM job WHERE {which} ORDER BY id FOR NO KEY UPDATE {others})
+UPDATE job SET dispatched_at = NULL FROM mine WHERE job.id = mine.id
+"""
+PUT_BACK = text(OUT.format(which=f"id = ANY(:ids) AND {IN_WINDOW}", others=""))
 
 STALE = text(f"""
 SELECT DISTINCT queue FROM job WHERE {IN_WINDOW} AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
 """)  # noqa: S608
 
-LOST = text(f"""
-UPDATE job SET dispatched_at = NULL
-WHERE {IN_WINDOW} AND (:queue = '' OR queue = :queue) AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)
-""")  # noqa: S608
+OLD = "(:queue = '' OR queue = :queue) AND dispatched_at < clock_timestamp() - make_interval(secs => :after_s)"
+LOST = text(OUT.format(which=f"{IN_WINDOW} AND {OLD}", others="SKIP LOCKED"))
 
 # From one queue to the next in the same way: the beginning of a statement that reads `q`.
 EACH_QUEUE = f"""

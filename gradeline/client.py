@@ -6,14 +6,16 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
 
-from gradeline.errors import ApiProblem, Unreachable
+from gradeline.errors import ApiProblem, ClientError, Unreachable
 from gradeline.rubrics import Rubrics
+from gradeline.waiting import outlast
 
 Json = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
@@ -35,7 +37,7 @@ class Client:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
-        self.rubrics = Rubrics(self._call)
+        self.rubrics = Rubrics(self._call, self._answer)
 
     def __enter__(self) -> Client:
         return self
@@ -73,14 +75,21 @@ class Client:
                 return
 
     def wait_for(
-        self, ids: Iterable[str], seconds: float = 3600.0, on_done: Callable[[Json], None] = lambda _: None
+        self,
+        ids: Iterable[str],
+        seconds: float = 3600.0,
+        on_done: Callable[[Json], None] = lambda _: None,
+        on_away: Callable[[ClientError], None] = lambda _: None,
     ) -> dict[str, Json]:
-        """Finished jobs by id, each told to `on_done` as it ends. TimeoutError when some have not ended in time."""
+        """Finished jobs by id, each told to `on_done` as it ends. TimeoutError when some have not ended in time.
+
+        While nobody answers it asks again, and tells `on_away` why; Unreachable when that lasts to the end of the time.
+        """
         left, done, deadline = list(ids), dict[str, Json](), time.monotonic() + seconds
         while left:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(left)} jobs were not finished in {seconds:.0f} s")
-            job = self.get(left[0], wait=5)
+            job = outlast(partial(self.get, left[0], wait=5), deadline, on_away)
             if job["state"] in FINAL:
                 done[job["id"]] = job
                 left.pop(0)
@@ -174,14 +183,22 @@ class Client:
         return [json.loads(line) for line in b"".join(self.results(batch_id)).splitlines()]
 
     def wait_for_batch(
-        self, batch_id: str, seconds: float = 3600.0, on_move: Callable[[Json], None] = lambda _: None
+        self,
+        batch_id: str,
+        seconds: float = 3600.0,
+        on_move: Callable[[Json], None] = lambda _: None,
+        on_away: Callable[[ClientError], None] = lambda _: None,
     ) -> Json:
-        """The batch when all its jobs have ended, told to `on_move` now and then. TimeoutError when that takes longer."""
+        """The batch when all its jobs have ended, told to `on_move` now and then. TimeoutError when that takes longer.
+
+        While nobody answers it asks again, and tells `on_away` why; Unreachable when that lasts to the end of the time.
+        """
         deadline = time.monotonic() + seconds
-        while (batch := self.batch(batch_id))["state"] == "running":
+        ask = partial(self.batch, batch_id)
+        while (batch := outlast(ask, deadline, on_away))["state"] == "running":
             on_move(batch)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the batch was not finished in {seconds:.0f} s")
+                raise TimeoutError(f"the batch {batch_id} was not finished in {seconds:.0f} s")
             time.sleep(5 * POLL_S)
         on_move(batch)
         return batch
@@ -235,17 +252,29 @@ class Client:
         return self._call("POST", path, headers=headers, **options)
 
     def _call(self, method: str, path: str, **options: Any) -> Json:
+        response = self._answer(method, path, **options)
+        try:
+            return dict(response.json()) if response.content else {}
+        except (ValueError, TypeError) as error:
+            raise self._stranger(response) from error
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         response = self._send(method, path, **options)
         if response.is_success:
-            return dict(response.json()) if response.content else {}
+            return response
         raise self._problem(response)
 
     def _problem(self, response: httpx.Response) -> ApiProblem:
         try:
             problem = response.json()
-            return ApiProblem(response.status_code, str(problem["code"]), str(problem["detail"]))
-        except (ValueError, KeyError, TypeError):
-            return ApiProblem(response.status_code, "unknown", f"{self.url} does not answer like Gradeline")
+            status, errors = response.status_code, problem.get("errors", [])
+            return ApiProblem(status, str(problem["code"]), str(problem["detail"]), errors)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return self._stranger(response)
+
+    def _stranger(self, response: httpx.Response) -> ApiProblem:
+        said = f"{self.url} does not answer like Gradeline: is the address right?"
+        return ApiProblem(response.status_code, "unknown", said)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

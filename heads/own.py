@@ -61,7 +61,7 @@ def run_fit(given: argparse.Namespace, console: Console) -> None:
     version = add_version(settings.home, engine.model, engine.revision, write)
     kappas = [each["qwk"] for each in measured["agreement"].values() if each["qwk"] is not None]
     if not kappas or float(np.mean(kappas)) < POOR:
-        console.print("[yellow]It hardly agrees with your scores: more essays may help, or another model.[/yellow]")
+        console.print("It hardly agrees with your scores: more essays may help, or another model.", style="yellow")
     console.print(f"{OWN}@{version} of {engine.model} is in {folder_of(settings.home, engine.model, engine.revision)}.")
     console.print("Workers that start from now on grade with it: `gradeline down`, then `gradeline up`.")
 
@@ -130,9 +130,14 @@ def learned_from(graded: Graded, settings: WorkerSettings, engine: Engine) -> bo
     return bool(card["data_sha256"] == graded.sha256)
 
 
+def terminal() -> Console:
+    """A console that prints names of columns as they are: they may look like its markup."""
+    return Console(markup=False, emoji=False)
+
+
 def tell(graded: Graded, console: Console) -> None:
     for note in graded.notes:
-        console.print(note, highlight=False, markup=False)
+        console.print(note, highlight=False)
 
 
 def _numbered(head: Head, version: int) -> Head:
@@ -154,7 +159,7 @@ def main() -> None:
             each.add_argument("--force", action="store_true")
     given = parser.parse_args()
     try:
-        given.run(given, Console())
+        given.run(given, terminal())
     except (GradelineError, OSError) as error:
         sys.exit(f"gradeline: {error}")
 

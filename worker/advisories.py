@@ -41,9 +41,10 @@ JUDGED_WORDS = 10
 # Patterns are looked for in so many words: it bounds the time that a huge text takes.
 READ_WORDS = 20_000
 
+SHORT_ONCE = "Without what it says again, the text has only {words} words; scores of so short a text say little."
 MESSAGES = {
     "too_short": "The text has only {words} words; scores of so short a text say little.",
-    "too_long": "The text has {words} words, far more than the essays that the scores were learned from.",
+    "too_long": "The text has {said} words, far more than the essays that the scores were learned from.",
     "not_prose": "Much of this is not prose (symbols, numbers or code).",
     "not_english": "This does not look like English, the only language that the scores were learned from.",
     "gibberish": "Many of the words are in no dictionary, or are strung together where sentences should be.",
@@ -66,20 +67,28 @@ def advise(
 ) -> list[dict[str, str]]:
     """The remarks on one text: `[{"code", "message"}]`. `on_topic` is NaN without a prompt.
 
-    `noticed` is what `notice` has found in the text already.
+    `words` are those that it does not say again. `noticed` is what `notice` has found in the text already.
     """
+    said = _said(text, words)
     codes = notice(Text(text), prompt, surface_row) if noticed is None else noticed
     found = {
         "too_short": words < SHORT_WORDS,
-        "too_long": words > LONG_WORDS,
+        "too_long": said > LONG_WORDS,
         "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
         "unusual_for_calibration": unusual,
     }
+    messages = MESSAGES if said == words else {**MESSAGES, "too_short": SHORT_ONCE}
     return [
-        {"code": code, "message": message.format(words=words)}
-        for code, message in MESSAGES.items()
+        {"code": code, "message": message.format(words=words, said=said)}
+        for code, message in messages.items()
         if code in codes or found.get(code)
     ]
+
+
+def _said(text: str, words: int) -> int:
+    """All words of a text, repeats and all; counted only where that may be a remark, because it takes time."""
+    may_be_long = len(text) > 2 * LONG_WORDS  # a word is a letter and a blank at the least
+    return len(Text(text).words) if may_be_long or words < SHORT_WORDS else words
 
 
 def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:

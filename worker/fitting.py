@@ -10,7 +10,7 @@ import numpy as np
 
 from db.calibration import Calibration
 from db.calibrations import Lesson, Made
-from db.rubric import Rubric
+from db.rubric import Rubric, weights_of
 from worker.features.surface import surface
 from worker.head.agreement import agreement_of, coverage_of, mean_kappa
 from worker.head.taught import packed
@@ -31,7 +31,7 @@ def fitted(
     rows = np.stack([np.frombuffer(vectors[each.submission_id], "<f2") for each in lessons]).astype(np.float64)
     counted = surface([each.text for each in lessons]).astype(np.float32).astype(np.float64)
     scores = _scores(lessons, rubric)
-    wanted = [_criterion(c) for c in rubric.criteria]
+    wanted = [_criterion(*each) for each in zip(rubric.criteria, weights_of(rubric.criteria), strict=True)]
     inputs, width = np.hstack([rows, counted]), counted.shape[1]
     numbers, predicted = teach(inputs, width, scores, wanted, marker.standing)
     data, sha256 = packed(numbers)
@@ -66,8 +66,8 @@ def _before(
     return agreement_of(rubric.criteria, _scores(lessons, rubric), unit)
 
 
-def _criterion(stored: dict[str, Any]) -> Criterion:
-    low, high, weight = float(stored["min"]), float(stored["max"]), float(stored.get("weight") or 0.0)
+def _criterion(stored: dict[str, Any], weight: float) -> Criterion:
+    low, high = float(stored["min"]), float(stored["max"])
     return Criterion(stored["name"], stored.get("measures"), low, high, weight, stretch=bool(stored.get("step")))
 
 

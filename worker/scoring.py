@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.rubric import weights_of
 from worker.errors import Unscorable
 from worker.feedback import feedback
 
@@ -54,12 +55,12 @@ def criterion_scores(
 
 
 def points(criterion: dict[str, Any], units: Array) -> Array:
-    """Unit scores in points of a criterion, on its steps when it has steps, else to two decimals."""
+    """Unit scores in points of a criterion, on its steps when it has steps (to six decimals), else to two decimals."""
     low, high, step = float(criterion["min"]), float(criterion["max"]), criterion.get("step")
     values = low + (high - low) * np.clip(units, 0.0, 1.0)
     if step:
         values = low + np.rint((values - low) / step) * step
-    return np.asarray(np.round(np.clip(values, low, high), 2), np.float64)
+    return np.asarray(np.round(np.clip(values, low, high), 6 if step else 2), np.float64)
 
 
 def levels_of(criterion: dict[str, Any], scores: Array) -> list[str | None]:
@@ -89,7 +90,7 @@ def overall_scores(criteria: Sequence[dict[str, Any]], scores: Array, whole: Uni
 
     They are given on the scale that all criteria share, or else from 0 to 100.
     """
-    weights = np.array([float(c.get("weight") or 1.0) for c in criteria])
+    weights = np.array(weights_of(criteria))
     mean = scores @ weights / weights.sum()
     scales = {(float(c["min"]), float(c["max"])) for c in criteria}
     low, high = scales.pop() if len(scales) == 1 else (0.0, 100.0)

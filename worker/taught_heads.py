@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
 from collections import OrderedDict
 
@@ -15,11 +16,12 @@ from worker.head.taught import Taught, unpacked
 
 class TaughtHeads:
     """Heads of `most` bytes at most, the last one in any case: one of thousands of examples takes a hundred times the memory of
-    one of twenty. A calibration never changes, so what is kept is never stale."""
+    one of twenty. A calibration never changes, so what is kept is never stale. Several threads may ask at once."""
 
     def __init__(self, database: Database, most: int) -> None:
         self.database, self.most = database, most
         self._kept: OrderedDict[uuid.UUID, Taught] = OrderedDict()
+        self._lock = threading.Lock()  # of `_kept`; not held while a head is read
 
     @property
     def size(self) -> int:
@@ -28,13 +30,15 @@ class TaughtHeads:
 
     def __call__(self, calibration_id: uuid.UUID) -> Taught:
         """The head of a calibration. ModelUnavailable when its numbers are not those that were written."""
-        if calibration_id in self._kept:
-            self._kept.move_to_end(calibration_id)
-            return self._kept[calibration_id]
+        with self._lock:
+            if calibration_id in self._kept:
+                self._kept.move_to_end(calibration_id)
+                return self._kept[calibration_id]
         head = self._read(calibration_id)
-        self._kept[calibration_id] = head
-        while self.size > self.most and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        with self._lock:
+            self._kept[calibration_id] = head
+            while self.size > self.most and len(self._kept) > 1:
+                self._kept.popitem(last=False)
         return head
 
     def _read(self, calibration_id: uuid.UUID) -> Taught:

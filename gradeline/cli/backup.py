@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from gradeline.cli.options import home_option, open_home
+from gradeline.cli.terminal import terminal
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -24,7 +24,7 @@ def backup(file: Path, home: Path | None) -> None:
     from gradeline.stack import backup as stack
 
     began = time.monotonic()
-    with Console().status("starting") as status:
+    with terminal().status("starting") as status:
         held = stack.backup(open_home(home), file.resolve(), lambda step: status.update(step))
     click.echo(f"{file}: {held}, written in {time.monotonic() - began:.1f} s")
 
@@ -44,6 +44,6 @@ def restore(file: Path, yes: bool, home: Path | None) -> None:
     if not yes and at.postgres.exists():
         click.confirm(f"Replace the database in {at.path}?", abort=True)
     began = time.monotonic()
-    with Console().status("starting") as status:
+    with terminal().status("starting") as status:
         held = stack.restore(at, file.resolve(), lambda step: status.update(step))
     click.echo(f"restored {held}, in {time.monotonic() - began:.1f} s; `gradeline up` serves it")

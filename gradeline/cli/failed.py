@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 
 from gradeline.cli.options import client_of, home_option, open_home
+from gradeline.cli.terminal import shown, terminal
+
+ID = 36  # characters of a UUID
 
 
 @click.command()
@@ -37,16 +41,20 @@ def failed(
     if as_json:
         click.echo(json.dumps(jobs, indent=1))
     elif jobs:
-        Console().print(table_of(jobs))
+        terminal().print(table_of(jobs))
     else:
         click.echo("no job has failed")
 
 
 def table_of(jobs: list[dict[str, Any]]) -> Table:
-    """A row a job."""
-    table = Table("id", "code", "detail", "attempts", "failed at", header_style="bold")
-    table.columns[0].no_wrap = True
+    """A row a job, with the reason below its id: so it is readable in a narrow terminal too."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for head in ("id, reason", "code", "attempts", "failed at"):
+        table.add_column(head, overflow="fold")
+    table.columns[0].min_width, table.columns[1].no_wrap = ID, True
     for job in jobs:
         error = job["error"] or {"code": "-", "detail": "erased"}
-        table.add_row(job["id"], error["code"], error["detail"], str(job["attempts"]), job["finished_at"][:19])
+        reason = Padding(shown(error["detail"], "red"), (0, 0, 0, 2))
+        ended = job["finished_at"][:16].replace("T", " ")
+        table.add_row(Group(shown(job["id"]), reason), shown(error["code"]), str(job["attempts"]), ended)
     return table

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
+from gradeline.cli.bar import grade_with_bar
 from gradeline.cli.handing_in import grade_class, is_class, look_for, read_text, submit_one
 from gradeline.cli.options import client_of, home_option, open_home
-from gradeline.cli.table import grade_with_bar, table_of
+from gradeline.cli.table import table_of
+from gradeline.cli.terminal import terminal
 
 
 @click.command()
@@ -31,7 +32,7 @@ def grade(files: tuple[str, ...], prompt: str | None, rubric: str | None, as_jso
     shared = {"prompt": _prompt(prompt), "rubric": rubric}
     fields = {name: value for name, value in shared.items() if value}
     single = [file for file in files if not is_class(file)]
-    names, jobs, console = [Path(file).name for file in single], list[dict[str, Any]](), Console(stderr=True)
+    names, jobs, console = [Path(file).name for file in single], list[dict[str, Any]](), terminal(stderr=True)
     with client_of(open_home(home)) as client:
         if single:
             jobs = grade_with_bar(client, [partial(submit_one, client, file, fields) for file in single], console)
@@ -42,7 +43,8 @@ def grade(files: tuple[str, ...], prompt: str | None, rubric: str | None, as_jso
     if as_json:
         click.echo(json.dumps(jobs, indent=1))
     else:
-        Console().print(table_of(names, jobs))
+        out = terminal()
+        out.print(table_of(names, jobs, out.width))
     if any(job["state"] != "succeeded" for job in jobs):
         sys.exit(1)
 

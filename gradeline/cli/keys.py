@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from gradeline.cli.options import home_option, open_home
+from gradeline.cli.terminal import harmless, shown, terminal
 from gradeline.errors import StackError
 
 SCOPES = ("submit", "read", "review", "admin")
@@ -68,7 +68,8 @@ def list_keys(tenant: str | None, as_json: bool, home: Path | None) -> None:
 def revoke_key(key: str, home: Path | None) -> None:
     """End a key, named by its prefix (the part between gl_ and the next _) or its id."""
     made = _ask(home, "revoke", "--", key)
-    click.echo(f"revoked '{made['name']}' of {made['tenant']}; it stops working within seconds")
+    whose = harmless(f"'{made['name']}' of {made['tenant']}")
+    click.echo(f"revoked {whose}; it stops working within seconds")
 
 
 @tenants.command("create")
@@ -78,7 +79,7 @@ def revoke_key(key: str, home: Path | None) -> None:
 def create_tenant(name: str, as_json: bool, home: Path | None) -> None:
     """Make a tenant called NAME; `gradeline keys create --tenant NAME` makes its first key."""
     made = _ask(home, "create-tenant", "--", name)
-    click.echo(json.dumps(made, indent=1) if as_json else f"made tenant '{made['name']}'")
+    click.echo(json.dumps(made, indent=1) if as_json else f"made tenant '{harmless(made['name'])}'")
 
 
 @tenants.command("list")
@@ -101,6 +102,8 @@ def _ask(home: Path | None, *arguments: str) -> Any:
         settings = environment(at, Ports(**at.read()["ports"]))
     elif "DATABASE_URL" in os.environ:
         settings = dict(os.environ)
+        if "://" not in settings["DATABASE_URL"]:
+            raise StackError("DATABASE_URL is no address of a database, such as postgresql://user@host/gradeline")
     else:
         raise StackError(f"no stack is running in {at.path}: `gradeline up` starts one; or set DATABASE_URL")
     command = [sys.executable, "-m", "db.keys", *arguments]
@@ -113,14 +116,19 @@ def _ask(home: Path | None, *arguments: str) -> Any:
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         return click.echo(json.dumps(rows, indent=1))
-    table = Table(*(column.replace("_", " ") for column in columns), header_style="bold")
+    table = Table(header_style="bold")
+    for column in columns:
+        # A key is revoked by its prefix: that stays in one piece.
+        table.add_column(column.replace("_", " "), no_wrap=column == "prefix", overflow="fold")
     for row in rows:
-        table.add_row(*(_word(row[column]) for column in columns))
-    Console().print(table)
+        table.add_row(*(shown(_word(column, row[column])) for column in columns))
+    terminal().print(table)
     return None
 
 
-def _word(value: Any) -> str:
+def _word(column: str, value: Any) -> str:
     if isinstance(value, list):
         return " ".join(value)
-    return "-" if value is None else str(value)[:36]
+    if value and column.endswith("_at"):
+        return str(value)[:16].replace("T", " ")
+    return "-" if value is None else str(value)

@@ -1,24 +1,21 @@
-"""`gradeline status`, `logs` and `scale`: looking at a running stack."""
+"""`gradeline status` and `scale`: a running stack."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from gradeline.cli.options import home_option, open_home
+from gradeline.cli.terminal import shown, terminal
 from gradeline.errors import ClientError
 from gradeline.stack.home import Home
-from gradeline.stack.words import plain
-
-FOLLOW_S = 0.3
 
 
 @click.command()
@@ -33,7 +30,7 @@ def status(as_json: bool, home: Path | None) -> None:
     elif not found["running"]:
         click.echo(f"no stack is running in {at.path}; `gradeline up` starts one")
     else:
-        show(found, Console())
+        show(found, terminal())
     if not found["running"]:
         sys.exit(3)
 
@@ -75,17 +72,18 @@ def show(found: dict[str, Any], console: Console) -> None:
         table.add_row(row["name"], str(row["pid"]), up, f"{(row['rss_bytes'] or 0) / 2**20:.0f} MB")
     console.print(table)
     for worker in found["workers"]:
-        console.print(
-            f"worker {worker['name']}: {worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
-        )
+        does = f"{worker['model']} on {worker['engine']}, {len(worker['children'])} child(ren)"
+        console.print(shown(f"worker {worker['name']}: {does}"))
     for queue in found["queues"]:
         if queue["waiting"] or queue["running"] or queue["held"]:
             held = f", {queue['held']} held for a baseline" if queue["held"] else ""
-            console.print(f"queue {queue['queue']}: {queue['waiting']} waiting, {queue['running']} running{held}")
+            counts = f"{queue['waiting']} waiting, {queue['running']} running{held}"
+            console.print(shown(f"queue {queue['queue']}: {counts}"))
     if found["problem"]:
-        console.print(f"[red]{found['problem']}[/red]")
+        console.print(shown(found["problem"], "red"))
     for name, address in found["addresses"].items():
-        console.print(f"{name}: {address}", highlight=False)
+        if address:
+            console.print(shown(f"{name}: {address}"), soft_wrap=True)
 
 
 @click.command()
@@ -100,41 +98,3 @@ def scale(count: str, home: Path | None) -> None:
         raise click.BadParameter("say worker-cpu=N with N from 0 to 64")
     launch.scale(open_home(home), int(number))
     click.echo(f"{number} CPU worker{'' if number == '1' else 's'} ready")
-
-
-@click.command()
-@click.argument("names", nargs=-1)
-@click.option("-f", "--follow", is_flag=True, help="go on as lines are written")
-@click.option("-n", "--lines", default=50, show_default=True, help="lines of each log to begin with")
-@click.option("--json", "as_json", is_flag=True, help="lines as they were written, without the names before them")
-@home_option
-def logs(names: tuple[str, ...], follow: bool, lines: int, as_json: bool, home: Path | None) -> None:
-    """Show the logs of all processes, or of those named."""
-    folder = open_home(home).logs
-    files = sorted(file for file in folder.glob("*.log") if not names or file.stem in names)
-    if not files:
-        raise ClientError(f"there are no such logs in {folder}")
-    opened = {file.stem: file.open(errors="replace") for file in files}
-    for name, file in opened.items():
-        for line in file.readlines()[-lines:]:
-            _show(name, line, as_json)
-    while follow:
-        if not _pass_on(opened, as_json):
-            time.sleep(FOLLOW_S)
-
-
-def _pass_on(opened: Mapping[str, TextIO], as_json: bool) -> bool:
-    any_line = False
-    for name, file in opened.items():
-        for line in file.readlines():
-            any_line = True
-            _show(name, line, as_json)
-    return any_line
-
-
-def _show(name: str, line: str, as_json: bool) -> None:
-    if as_json:
-        return click.echo(line.rstrip())
-    for each in plain(line).splitlines() or [""]:
-        click.echo(f"{name:>10} | {each}")
-    return None

@@ -14,8 +14,10 @@ from typing import Any
 import click
 from rich.console import Console
 
+from gradeline.cli.bar import grade_with_bar
 from gradeline.cli.options import home_option, open_home
-from gradeline.cli.table import grade_with_bar, table_of
+from gradeline.cli.table import table_of
+from gradeline.cli.terminal import terminal
 from gradeline.errors import StackError
 from gradeline.stack.home import Home
 
@@ -40,7 +42,7 @@ def up(
     from gradeline.stack import launch
     from gradeline.stack.control import is_running
 
-    at, console = open_home(home), Console()
+    at, console = open_home(home), terminal()
     if is_running(at):
         console.print(f"a stack is already running in {at.path}; `gradeline down` stops it")
         return tell_addresses(at, console)
@@ -72,7 +74,7 @@ def down(home: Path | None) -> None:
     from gradeline.stack import launch
 
     at = open_home(home)
-    with Console().status("stopping"):
+    with terminal().status("stopping"):
         was = launch.down(at)
     click.echo("stopped" if was else f"no stack was running in {at.path}")
 
@@ -86,7 +88,7 @@ def grade_samples(home: Home, console: Console) -> None:
     texts = [{"text": (folder / each["file"]).read_text(), "prompt": each["prompt"]} for each in listed]
     with launch.client_of(home) as client:
         jobs = grade_with_bar(client, [partial(client.submit, **text) for text in texts], console)
-    console.print(table_of([each["title"] for each in listed], jobs))
+    console.print(table_of([each["title"] for each in listed], jobs, console.width))
 
 
 def tell_addresses(home: Home, console: Console) -> None:
@@ -94,14 +96,10 @@ def tell_addresses(home: Home, console: Console) -> None:
     from gradeline.stack.launch import addresses
 
     found = addresses(home)
-    console.print(
-        f"API     {found['api']}   (docs: {found['docs']}; key: {found['key']})", highlight=False, soft_wrap=True
-    )
+    console.print(f"API     {found['api']}   (docs: {found['docs']}; key: {found['key']})", soft_wrap=True)
     if found["flower"]:
         file = home.path / "flower-password"
-        console.print(
-            f"Flower  {found['flower']}   (user gradeline, password in {file})", highlight=False, soft_wrap=True
-        )
+        console.print(f"Flower  {found['flower']}   (user gradeline, password in {file})", soft_wrap=True)
 
 
 def watch(home: Home, supervisor: subprocess.Popen[bytes], console: Console) -> None:
@@ -129,7 +127,7 @@ def _stop(home: Home, console: Console) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
     with console.status("stopping"):
         launch.down(home)
-    console.print("stopped; the data stays in " + str(home.path), highlight=False, soft_wrap=True)
+    console.print("stopped; the data stays in " + str(home.path), soft_wrap=True)
 
 
 def _interrupt(*_: Any) -> None:

@@ -57,25 +57,22 @@ def restore(home: Home, file: Path, say: Say) -> str:
     if not file.is_file():
         raise StackError(f"there is no file {file}")
     home.prepare()
-    try:
-        postgres.make_cluster(home)
-        with serving(home) as port:
-            postgres.make_database(home, port)  # which also takes away what an earlier restore left
-            _in(home, port, "postgres", f"CREATE DATABASE {FRESH}")
-            say("reading the backup")
-            _run(home, "pg_restore", port, FRESH, "--exit-on-error", str(file))
-            old = _revision(home, port, FRESH)
-            if old is None:
-                raise StackError(f"{file} is a backup of another program's database")
-            say("bringing it to this version's schema")
-            _migrate(home, port)
-            _in(home, port, FRESH, "ANALYZE")
-            held = _holds(home, port)
-            say("putting it in the place of the old one")
-            _swap(home, port)
-            return f"{held}, schema {old}{_with_key(home, port)}"
-    finally:
-        home.leave()
+    postgres.make_cluster(home)
+    with serving(home) as port:
+        postgres.make_database(home, port)  # which also takes away what an earlier restore left
+        _in(home, port, "postgres", f"CREATE DATABASE {FRESH}")
+        say("reading the backup")
+        _run(home, "pg_restore", port, FRESH, "--exit-on-error", str(file))
+        old = _revision(home, port, FRESH)
+        if old is None:
+            raise StackError(f"{file} is a backup of another program's database")
+        say("bringing it to this version's schema")
+        _migrate(home, port)
+        _in(home, port, FRESH, "ANALYZE")
+        held = _holds(home, port)
+        say("putting it in the place of the old one")
+        _swap(home, port)
+        return f"{held}, schema {old}{_with_key(home, port)}"
 
 
 @contextmanager

@@ -58,7 +58,8 @@ class Home:
 
     @property
     def runtime(self) -> Path:
-        """Where the control socket is: its path must stay below 107 characters, which a home's need not."""
+        """Where the control socket is, whose path must stay below 107 characters, which a home's need not, and what the
+        processes keep for a moment: of one that is killed it would stay."""
         name = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"gradeline-{os.getuid()}-{name}"
 
@@ -74,16 +75,19 @@ class Home:
             self.path.chmod(0o711)
             (self.path / ".writable").write_text("")
             (self.path / ".writable").unlink()
-            self.runtime.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(
                 f"can't write to {self.path}: {error.strerror}. Choose another place with --home."
             ) from error
+
+    def enter(self) -> None:
+        """Makes what a stack needs outside its folder while it runs. StackError when it is in somebody else's hands."""
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
         if self.runtime.stat().st_uid != os.getuid():
             raise StackError(f"{self.runtime} belongs to somebody else; remove it or set TMPDIR")
 
     def leave(self) -> None:
-        """Takes away what a stopped stack needs no more outside its folder."""
+        """Takes that away again."""
         shutil.rmtree(self.runtime, ignore_errors=True)
 
     def secret(self, name: str) -> str:

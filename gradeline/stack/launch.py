@@ -44,8 +44,9 @@ def up(home: Home, wanted: Wanted, say: Say) -> subprocess.Popen[bytes]:
     home.write(ports, wanted.workers, wanted.flower_port is not None)
     say("making the database's folder" if not home.postgres.exists() else "starting the servers")
     postgres.make_cluster(home)
-    supervisor = _supervise(home, wanted.detach)
+    home.enter()
     try:
+        supervisor = _supervise(home, wanted.detach)
         _bring_up(home, ports, wanted, supervisor, say)
     except BaseException:
         down(home)

@@ -68,6 +68,7 @@ def environment(home: Home, ports: Ports) -> dict[str, str]:
     return {
         **own,
         MARK: str(home.path),
+        "TMPDIR": str(home.runtime),
         "GRADELINE_HOME": str(home.path),
         "GRADELINE_HOST": "127.0.0.1",
         "GRADELINE_PORT": str(ports.api),

@@ -73,6 +73,7 @@ class Line:
     def __init__(self, home: Home) -> None:
         self.home = home
         home.prepare()
+        (home.path / "tmp").mkdir(exist_ok=True)
         postgres.make_cluster(home)
         self.ports = free_port(), free_port()
         self.database_url = postgres.url(home, self.ports[0])
@@ -134,8 +135,8 @@ class Line:
         told = {f"GRADELINE_{name}".upper(): str(value) for name, value in settings.items()}
         return {
             **os.environ, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url, "GRADELINE_MODEL": model,
-            "GRADELINE_HOME": str(self.home.path), "GRADELINE_ENGINE": "fake", "GRADELINE_FAKE_FAULTS": "true",
-            "C_FORCE_ROOT": "1", "PYTHONPATH": str(ROOT), **told,
+            "GRADELINE_HOME": str(self.home.path), "TMPDIR": str(self.home.path / "tmp"), "GRADELINE_ENGINE": "fake",
+            "GRADELINE_FAKE_FAULTS": "true", "C_FORCE_ROOT": "1", "PYTHONPATH": str(ROOT), **told,
         }  # fmt: skip
 
     def worker(self, model: str, name: str = "w", **settings: object) -> Worker:
@@ -230,4 +231,3 @@ class Line:
         self.servers["postgres"].send_signal(signal.SIGINT)
         for server in self.servers.values():
             server.wait(30)
-        self.home.leave()

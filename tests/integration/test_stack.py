@@ -46,6 +46,7 @@ def test_a_port_in_use_is_one_clear_line(own):
         port = taken.getsockname()[1]
         done = own.command("up", "--detach", "--port", str(port), "--no-flower", check=False)
         assert f"port {port} is in use" in one_line(done) and "--port" in done.stderr
+    assert not own.home.runtime.exists()
 
 
 def test_a_home_that_cannot_be_written_is_one_clear_line(tmp_path):
@@ -123,6 +124,8 @@ def test_two_homes_run_side_by_side(own, tmp_path):
         with own.client() as first, other.client() as second:
             job = first.submit("Only in the first home.")
             assert [j["id"] for j in first.jobs()] == [job["id"]] and list(second.jobs()) == []
+        # What a worker that is killed would leave in the machine's folder goes with the stack.
+        assert list(own.home.runtime.glob("pymp-*")) and list(other.home.runtime.glob("pymp-*"))
     finally:
         other.command("down")
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in leftovers.find(other.home))

@@ -202,7 +202,6 @@ class Field:
 
     def close(self) -> None:
         self.hosts.close()
-        self.home.leave()
 
 
 @contextmanager

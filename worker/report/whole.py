@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from db.rubric import weights_of
 from worker.head.agreement import STEPS, places_of, step_of
 from worker.head.teaching import folds_of
 from worker.report.fairness import subgroups
@@ -137,8 +138,8 @@ def _column(criterion: dict[str, Any], k: int, found: Evaluated) -> Column:
 def _overall(criteria: Sequence[dict[str, Any]], found: Evaluated) -> Column:
     """The weighted mean of the criteria, on the scale that all share or else from 0 to 100, as jobs show it."""
     ends = np.array([(float(c["min"]), float(c["max"])) for c in criteria])
-    weights = np.array([float(c.get("weight") or 0.0) for c in criteria])
-    weights = weights / weights.sum() if weights.any() else np.full(len(criteria), 1 / len(criteria))
+    weights = np.array(weights_of(criteria))
+    weights /= weights.sum()
     low, high = ends[0] if len(np.unique(ends, axis=0)) == 1 else (0.0, 100.0)
 
     def whole(unit: Array) -> Array:

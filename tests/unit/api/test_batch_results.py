@@ -94,6 +94,59 @@ def test_a_spreadsheet_has_the_same_cells_with_numbers_as_numbers(api, batch):
     assert (row["overall"], row["Clarity_high"], row["needs_review"], row["external_id"]) == (68.2, 84.0, True, "anna")
 
 
+def row_of(api, batch, form, number=0):
+    """A row as a program reads it that knows columns by their names."""
+    if form == "csv":
+        return list(csv.DictReader(io.StringIO(results(api, batch, "csv").text)))[number]
+    heads, *rows = openpyxl.load_workbook(io.BytesIO(results(api, batch, "xlsx").data)).active.iter_rows(
+        values_only=True
+    )
+    return {head: "" if cell is None else str(cell) for head, cell in zip(heads, rows[number], strict=True)}
+
+
+def decide(api, job, scores, **more):
+    assert api("PUT", f"/v1/jobs/{job}/review", json={"scores": scores, **more}).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_table_has_what_people_decided_beside_what_the_machine_said(api, batch, form):
+    anna, *_ = ids_of(api, batch)
+    before = row_of(api, batch, form)
+    assert (before["Structure_reviewed"], before["Structure_final"], before["overall_reviewed"]) == ("", "71.5", "")
+    assert (before["overall_final"], before["reviewed_at"], before["Clarity_feedback"]) == ("68.2", "", "Fine.")
+    decide(api, anna, {"Structure": 40}, comment="=Begin again.", reviewer="t-7")
+    after, job = row_of(api, batch, form), api("GET", f"/v1/jobs/{anna}").json
+    assert {name: after[name] for name in list(before)[: list(before).index("job_id") + 1]} == {
+        name: before[name] for name in list(before)[: list(before).index("job_id") + 1]
+    }
+    assert (float(after["Structure_reviewed"]), float(after["Structure_final"])) == (40, 40)
+    assert (after["Clarity_reviewed"], after["Clarity_final"]) == ("", "71.5")
+    overall = job["review"]["overall"]
+    assert (
+        float(after["overall_reviewed"]) == float(after["overall_final"]) == overall == pytest.approx(63.62, abs=0.01)
+    )
+    assert (after["review_comment"], after["reviewed_by"]) == ("'=Begin again.", "t-7")
+    assert after["reviewed_at"] == job["review"]["at"]
+    assert after["needs_review"].lower() == str(job["needs_review"]).lower()
+    decide(api, anna, {"Clarity": 0})
+    again, who = row_of(api, batch, form), api("GET", f"/v1/jobs/{anna}").json["review"]["who"]
+    assert (again["Structure_final"], float(again["Clarity_final"]), again["reviewed_by"]) == ("71.5", 0, who)
+    waiting = row_of(api, batch, form, 2)
+    assert {cell for name, cell in waiting.items() if name not in ("external_id", "state", "job_id")} == {""}
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_row_that_was_erased_says_so(api, batch, form):
+    anna, *_ = ids_of(api, batch)
+    decide(api, anna, {"Structure": 40}, comment="private", reviewer="t-7")
+    api("DELETE", f"/v1/jobs/{anna}")
+    row = row_of(api, batch, form)
+    assert (row["state"], row["error"], row["job_id"]) == ("succeeded", "It was erased.", anna)
+    assert row["erased_at"] == api("GET", f"/v1/jobs/{anna}").json["erased_at"]
+    assert {cell for name, cell in row.items() if name not in ("state", "error", "job_id", "erased_at")} == {""}
+    assert row_of(api, batch, form, 1)["erased_at"] == ""
+
+
 def test_what_a_spreadsheet_would_calculate_is_read_as_text(api):
     batch = submitted(api, *DANGEROUS)
     expected = [f"'{name}" for name in DANGEROUS[:-1]] + DANGEROUS[-1:]

@@ -197,7 +197,7 @@ def test_a_zip_can_be_named_as_a_cohort_when_it_was_read_and_makes_no_baseline_b
     batch = send_zip(api, files, rubric="zip", baseline="auto").json
     assert batch["baseline"]["state"] == "skipped" and "read when they are graded" in batch["baseline"]["reason"]
     answer = api("POST", "/v1/rubrics/zip/calibrations", json={"cohort": {"batch": batch["id"]}})
-    assert answer.status_code == 422 and "here: 0" in answer.json["detail"]
+    assert answer.status_code == 422 and "files that no worker has read yet: 20" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("name", ["../up.txt", "/etc/root.txt", "a/../../b.txt", "C:/x.txt", "..\\up.txt"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import uuid
+import zipfile
 
 import pytest
 
 from db.calibration import Calibration, Example
+from tests.unit.api.conftest import Api, end_jobs, send_form
+from tests.unit.db.test_jobs import RESULT
 
 SIX = {"name": "Structure", "min": 0, "max": 6, "step": 1}
 PATH = "/v1/rubrics/essay/calibrations"
@@ -93,13 +97,67 @@ def test_twenty_ungraded_submissions_are_enough_on_their_own(api):
         ("a second rater alone", {"examples": [{**e, "scores_2": {"Wit": 1}} for e in examples(10)]}, "no first one"),
         ("an empty group", {"examples": [{**e, "groups": {"gender": " "}} for e in examples(10)]}, "empty"),
         ("an empty text", {"examples": [{"text": " ", "scores": {"Structure": 1}}] * 10}, "empty"),
-        ("another tenant's batch", {"cohort": {"batch": str(uuid.uuid4())}}, "at least 20"),
+        ("no batch", {"cohort": {"batch": str(uuid.uuid4())}}, "there is no batch with this id"),
+        (
+            "no batch beside examples",
+            {"examples": examples(30), "cohort": {"batch": str(uuid.uuid4())}},
+            "there is no batch with this id",
+        ),
     ],
 )
 def test_what_can_not_teach_is_refused_with_the_reason(api, what, body, said):
     answer = api("POST", PATH, json=body)
     assert answer.status_code == 422
     assert said in str(answer.json)
+
+
+def batch_of(api, count):
+    items = [{"text": f"Text {n}."} for n in range(count)]
+    return api("POST", "/v1/batches", json={"items": items}).json["id"]
+
+
+def test_a_batch_is_a_cohort_alone_or_beside_examples(api):
+    for batch, more in ((batch_of(api, 20), {}), (batch_of(api, 3), {"examples": examples(10)})):
+        answer = api("POST", PATH, json={"cohort": {"batch": batch}, **more})
+        assert (answer.status_code, answer.json["cohort"]) == (202, 3 if more else 20)
+
+
+def test_a_strangers_batch_is_no_cohort(api, app, make_key):
+    batch = batch_of(Api(app.test_client(), make_key()), 20)
+    for more in ({}, {"examples": examples(30)}):
+        answer = api("POST", PATH, json={"cohort": {"batch": batch}, **more})
+        assert (answer.status_code, answer.json["detail"]) == (422, "The cohort: there is no batch with this id.")
+        assert answer.json["errors"][0]["loc"] == ["cohort", "batch"]
+    assert api("GET", PATH).json["items"] == []
+
+
+def test_a_batch_with_too_few_texts_says_what_has_become_of_them(api):
+    batch = batch_of(api, 21)
+    jobs = [job["id"] for job in api("GET", f"/v1/jobs?batch={batch}").json["items"]]
+    for job in jobs[:2]:
+        api("DELETE", f"/v1/jobs/{job}")
+    few = api("POST", PATH, json={"cohort": {"batch": batch}})
+    assert (
+        few.status_code == 422
+        and "gives 19 texts and at least 20 are needed; it has 21 (erased: 2;" in few.json["detail"]
+    )
+    for job in jobs[2:]:
+        api("DELETE", f"/v1/jobs/{job}")
+    none = api("POST", PATH, json={"examples": examples(30), "cohort": {"batch": batch}})
+    assert none.status_code == 422 and "gives 0 texts and at least 1 are needed" in none.json["detail"]
+    assert "(erased: 21; files that no worker has read yet: 0)" in none.json["detail"]
+
+
+def test_files_that_nobody_has_read_are_no_cohort_yet(api):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for n in range(20):
+            archive.writestr(f"{n}.txt", "A text.")
+    packed.seek(0)
+    batch = send_form(api, "/v1/batches", {"file": (packed, "class.zip")}).json["id"]
+    answer = api("POST", PATH, json={"cohort": {"batch": batch}})
+    assert answer.status_code == 422
+    assert "it has 20 (erased: 0; files that no worker has read yet: 20)" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -149,10 +207,30 @@ def test_activating_one_puts_the_other_away_and_going_back_is_activating_it_agai
 
 
 def test_another_tenant_finds_no_calibration(api, app, make_key):
-    from tests.unit.api.conftest import Api
-
     stranger = Api(app.test_client(), make_key())
     assert stranger("GET", f"{PATH}/{begun(api)}").status_code == 404
+
+
+def test_a_regrade_that_nothing_could_score_is_refused_as_a_job_is(api, database):
+    api("POST", "/v1/rubrics", json={"name": "own", "criteria": [{"name": "Wit"}]})
+    taught = [{"text": f"Text {n}.", "scores": {"Wit": n}} for n in range(10)]
+    path = "/v1/rubrics/own/calibrations"
+    calibration = api("POST", path, json={"examples": taught}).json["id"]
+    made(database, calibration, better=True)
+    api("POST", f"{path}/{calibration}/activate")
+    job = api("POST", "/v1/jobs", json={"text": "A text.", "rubric": "own"})
+    end_jobs(database, [job.json["id"]], RESULT)
+    api("POST", f"{path}/{calibration}/deactivate")
+    refused = api("POST", "/v1/rubrics/own/regrade")
+    assert (refused.status_code, refused.json["code"]) == (422, "invalid_request")
+    assert refused.json["detail"].startswith(
+        "Nothing scores Wit: calibrate the rubric with graded examples and activate"
+    )
+    assert refused.json["detail"] == api("POST", "/v1/jobs", json={"text": "a", "rubric": "own"}).json["detail"]
+    assert api("GET", "/v1/batches").json["items"] == []
+    api("POST", f"{path}/{calibration}/activate")
+    again = api("POST", "/v1/rubrics/own/regrade")
+    assert (again.status_code, again.json["counts"]["total"]) == (202, 1)
 
 
 def test_a_regrade_without_graded_jobs_is_a_finished_batch(api):

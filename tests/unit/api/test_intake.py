@@ -11,6 +11,7 @@ from sqlalchemy import text
 from api import intake
 from db.waiting import waiting
 from tests.unit.api.conftest import Api, end_jobs
+from tests.unit.api.test_failed import problem
 from tests.unit.api.test_jobs import stored
 from tests.unit.db.test_jobs import RESULT
 
@@ -91,6 +92,39 @@ def test_beyond_the_limit_of_all_tenants_the_server_is_overloaded(limited, datab
     assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
     assert f"the limit is {already + 2:,}" in refused.json["detail"]
     assert int(refused.headers["Retry-After"]) >= 1
+
+
+AGAIN = [("/v1/rubrics/default/regrade", None), ("/v1/jobs/retry", {})]
+
+
+@pytest.mark.parametrize(("path", "body"), AGAIN)
+def test_what_is_graded_again_waits_too(limited, database, path, body):
+    api = limited(most_waiting_tenant=3)
+    ended = [answer.json["id"] for answer in submit(api, 3)]
+    end_jobs(database, ended, *((RESULT,) if body is None else (None, problem("worker_lost"))))
+    for _ in range(2):
+        assert accepted_in_time(api).status_code == 202
+    before = [batch["id"] for batch in api("GET", "/v1/batches").json["items"]]
+    refused = api("POST", path, json=body)
+    assert (refused.status_code, refused.json["detail"]) == (429, "2 of your texts wait, and the limit is 3.")
+    assert [batch["id"] for batch in api("GET", "/v1/batches").json["items"]] == before
+    assert {api("GET", f"/v1/jobs/{job}").json["state"] for job in ended} <= {"succeeded", "failed"}
+    roomy = Api(limited(most_waiting_tenant=5).http, api.key)
+    assert roomy("POST", path, json=body).status_code == 202
+
+
+@pytest.mark.parametrize(("path", "body"), [*AGAIN, ("/v1/jobs/{job}/retry", None)])
+def test_an_overloaded_server_grades_nothing_again(limited, database, path, body):
+    api = limited()
+    done, lost = (answer.json["id"] for answer in submit(api, 2))
+    end_jobs(database, [done], RESULT)
+    end_jobs(database, [lost], error=problem("worker_lost"))
+    submit(api, 2)
+    full = Api(limited(most_waiting=1).http, api.key)
+    refused = full("POST", path.format(job=lost), json=body)
+    assert (refused.status_code, refused.json["code"]) == (503, "overloaded")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert api("GET", f"/v1/jobs/{lost}").json["state"] == "failed" and api("GET", "/v1/batches").json["items"] == []
 
 
 def test_a_repeated_request_is_answered_although_nothing_new_is_taken(limited):

@@ -216,8 +216,9 @@ def test_another_tenants_batch_can_not_be_a_cohort_and_their_rubric_grades_nothi
     other = Api(app.test_client(), make_key())
     criteria = [{"name": "Structure", "measures": "Structure"}]
     other("POST", "/v1/rubrics", json={"name": "mine", "criteria": criteria})
-    cohort = other("POST", "/v1/rubrics/mine/calibrations", json={"cohort": {"batch": owned["batch_id"]}})
-    assert cohort.status_code == 422 and "(here: 0)" in cohort.json["detail"]
+    for batch in (owned["batch_id"], NOBODY):
+        cohort = other("POST", "/v1/rubrics/mine/calibrations", json={"cohort": {"batch": batch}})
+        assert (cohort.status_code, cohort.json["detail"]) == (422, "The cohort: there is no batch with this id.")
     job = other("POST", "/v1/jobs", json={"text": "a", "rubric": owned["rubric"]})
     assert (job.status_code, job.json["code"]) == (422, "invalid_request")
     assert other("POST", "/v1/reviews/lease", json={}).json == {"lease": None, "job": None}

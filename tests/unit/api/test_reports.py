@@ -58,10 +58,17 @@ class Checker(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.ids, self.tags = [], [], []
+        self.open, self.ids, self.tags, self.named, self.outside = [], [], [], [], []
+        self.scrolling = False
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        if tag == "div":
+            self.scrolling = dict(attrs).get("class") == "wide"
+        if self.scrolling and tag == "div":
+            self.named.append(dict(attrs).get("aria-labelledby"))
+        if tag == "table" and not self.scrolling:
+            self.outside.append(attrs)
         self.ids += [value for name, value in attrs if name == "id"]
         if tag not in VOID:
             self.open.append(tag)
@@ -70,6 +77,7 @@ class Checker(HTMLParser):
         self.ids += [value for name, value in attrs if name == "id"]
 
     def handle_endtag(self, tag):
+        self.scrolling = self.scrolling and tag != "div"
         assert self.open.pop() == tag
 
 
@@ -164,6 +172,23 @@ def test_without_calibration_the_card_of_the_head_that_comes_along_is_the_report
     check.feed(page)
     assert check.open == [] and check.tags.count("svg") == 1
     assert f"{measured['topic']['own_mean_gate']:.2f}" in page
+
+
+def test_every_table_and_the_wide_chart_scroll_by_themselves_in_a_region_named_by_its_own_caption(api, database):
+    for uncalibrated in (True, False):
+        if not uncalibrated:
+            taught(api, database, report())
+        check = Checker()
+        check.feed(page := api("GET", f"{PATH}?format=html").text)
+        assert check.outside == [] and len(check.named) == check.tags.count("table") + uncalibrated
+        assert len(set(check.named)) == len(check.named) and set(check.named) <= set(check.ids)
+    assert ".chart svg { min-width: 36rem; }" in page
+
+
+def test_the_legend_of_the_chart_stands_inside_the_picture(api):
+    page = api("GET", "/v1/rubrics/default/report?format=html").text
+    places = re.findall(r'<text style="font-size: (\d+)px[^>]* y="([\d.-]+)"[^>]*>assignment', page)
+    assert len(places) == 2 and all(float(y) > float(size) for size, y in places), places
 
 
 @pytest.mark.parametrize(

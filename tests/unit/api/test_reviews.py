@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from sqlalchemy import text
 
+from bench.plans import recorded
 from db import retention
 from tests.unit.api.conftest import Api, end_jobs
 from tests.unit.db.test_retention import age
@@ -60,6 +61,15 @@ def test_a_review_stands_beside_the_machines_scores(api, app, graded):
     )  # fmt: skip
     assert review["overall"] == 65.0 and review["at"].endswith("Z")
     assert review["who"] == str(app.extensions["gradeline"].keys.caller(api.key).key_id)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [({"weight": 0}, 50.0), ({}, 75.0), ({"weight": 3}, 87.5)])
+def test_a_persons_overall_score_weighs_criteria_as_the_rubric_does(api, graded, weight, expected):
+    names = ["Structure", "Clarity"]
+    criteria = [{"name": "Structure", "measures": "Structure", **weight}, {"name": "Clarity", "measures": "Clarity"}]
+    job = graded(result(rubric=names), rubric={"criteria": criteria})
+    review = decide(api, job, {"Structure": 100, "Clarity": 50}).json["review"]
+    assert review["overall"] == expected
 
 
 def test_every_change_is_kept_with_who_and_when(api, graded, app, make_key):
@@ -161,6 +171,101 @@ def test_an_appeal_brings_a_reviewed_job_back_until_it_is_reviewed_again(api, gr
     assert queue(api) == [other]
 
 
+def test_an_open_appeal_is_seen_with_its_reason_wherever_the_job_is_and_by_who_had_read_it_before(api, graded):
+    job = graded()
+    before = api("GET", f"/v1/jobs/{job}")
+    assert before.json["appeal"] is None
+    answer = api("POST", f"/v1/jobs/{job}/appeal", json={"reason": "My second page was not read."})
+    now = api("GET", f"/v1/jobs/{job}")
+    assert now.json == answer.json and now.headers["ETag"] == answer.headers["ETag"] != before.headers["ETag"]
+    assert now.json["appeal"]["reason"] == "My second page was not read." and now.json["appeal"]["at"].endswith("Z")
+    refused = decide(api, job, headers={"If-Match": before.headers["ETag"]})
+    assert (refused.status_code, refused.json["code"]) == (412, "precondition_failed") and queue(api) == [job]
+    shown = [api("GET", "/v1/reviews/queue").json["items"][0], api("GET", "/v1/jobs").json["items"][0]]
+    shown.append(api("POST", "/v1/reviews/lease", json={}).json["job"])
+    assert [each["appeal"] for each in shown] == [now.json["appeal"]] * 3
+    reviewed = decide(api, job, headers={"If-Match": now.headers["ETag"]})
+    assert (reviewed.status_code, reviewed.json["appeal"]) == (200, None)
+    assert api("GET", f"/v1/jobs/{job}").json == reviewed.json
+
+
+def test_of_several_appeals_the_last_one_is_shown(api, graded):
+    job = graded()
+    for reason in ("first", "second"):
+        api("POST", f"/v1/jobs/{job}/appeal", json={"reason": reason})
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] == "second"
+    decide(api, job)
+    api("POST", f"/v1/jobs/{job}/appeal", json={"reason": "third"})
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] == "third"
+
+
+def test_a_list_of_appeals_is_read_in_as_many_statements_as_one(api, graded, app):
+    def statements(limit):
+        with recorded(app.extensions["gradeline"].database.engine) as seen:
+            assert len(api("GET", f"/v1/jobs?limit={limit}").json["items"]) == limit
+        return len(seen)
+
+    for _ in range(5):
+        api("POST", f"/v1/jobs/{graded()}/appeal", json={"reason": "a"})
+    assert statements(5) == statements(1)
+
+
+@pytest.fixture
+def regraded(api, database):
+    """Grades the jobs of the default rubric again; the new ones, in the order of their submissions."""
+
+    def regraded(made=None) -> list[str]:
+        batch = api("POST", "/v1/rubrics/default/regrade").json["id"]
+        jobs = [job["id"] for job in api("GET", f"/v1/jobs?batch={batch}&limit=200").json["items"]][::-1]
+        end_jobs(database, jobs, made or result())
+        return jobs
+
+    return regraded
+
+
+def leased(api):
+    return api("POST", "/v1/reviews/lease", json={}).json["job"]
+
+
+def test_a_regrade_brings_each_text_into_the_queue_once_and_none_that_was_reviewed(api, graded, regraded):
+    first = [graded() for _ in range(10)]
+    for job in first[:2]:
+        decide(api, job)
+    second = regraded()
+    assert sorted(queue(api)) == sorted(second[2:])
+    third = regraded(result(width=0.9))
+    assert sorted(queue(api)) == sorted(third[2:]) == sorted(queue(api, "?rubric=default"))
+    taken = []
+    while job := leased(api):
+        taken.append(job["id"])
+    assert sorted(taken) == sorted(third[2:])
+    assert [bool(api("GET", f"/v1/jobs/{job}").json["review"]) for job in first] == [True] * 2 + [False] * 8
+
+
+def test_an_appeal_brings_its_own_job_back_whatever_a_regrade_has_made(api, graded, regraded):
+    first = graded()
+    decide(api, first)
+    [second] = regraded()
+    assert queue(api) == []
+    api("POST", f"/v1/jobs/{first}/appeal", json={"reason": "a"})
+    assert queue(api) == [first] and leased(api)["id"] == first
+    decide(api, first)
+    assert queue(api) == []
+    api("POST", f"/v1/jobs/{second}/appeal", json={"reason": "a"})
+    assert queue(api) == [second]
+
+
+def test_while_somebody_has_a_text_in_hand_its_regrade_is_handed_to_nobody(api, graded, regraded):
+    first = graded()
+    lease = api("POST", "/v1/reviews/lease", json={}).json["lease"]
+    [second] = regraded()
+    assert queue(api) == [] and leased(api) is None
+    api("POST", f"/v1/reviews/lease/{first}/release", json={"lease": lease["id"]})
+    assert queue(api) == [second]
+    api("DELETE", f"/v1/jobs/{second}")
+    assert queue(api) == [first]
+
+
 def test_two_graders_never_get_the_same_job(api, graded, app):
     jobs, taken, start = {graded() for _ in range(12)}, [], threading.Barrier(4)
 
@@ -225,6 +330,7 @@ def test_retention_of_texts_takes_an_appeals_reason_too(api, graded, database):
     with database.session() as session:
         while retention.erase_texts(session, 30, 500):
             session.flush()
+    assert api("GET", f"/v1/jobs/{job}").json["appeal"]["reason"] is None
     comments = [each["comment"] for each in api("GET", f"/v1/jobs/{job}/reviews").json["items"]]
     assert comments == [None, "kept with the scores"]
 

@@ -85,6 +85,7 @@ def test_another_tenant_sees_nothing_of_a_rubric(api, app, make_key):
         ("a level off the scale", {"levels": [{"name": "Top", "from": 7}]}, "on the scale 0 to 6"),
         ("a step as wide as two scales", {"step": 12}, "step must part the scale"),
         ("two levels of one name", {"levels": [LEVELS[0], LEVELS[0]]}, "same name"),
+        ("no weight at all", {"weight": 0}, "needs a weight above 0"),
         ("a negative weight", {"weight": -1}, "greater than or equal to 0"),
         ("an unknown field", {"colour": "red"}, "Extra inputs"),
         ("a truth for a number", {"min": False}, "valid number"),

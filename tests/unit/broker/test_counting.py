@@ -64,18 +64,20 @@ def test_the_folder_goes_with_its_server_and_not_with_a_child(tmp_path):
 
 
 def test_what_a_killed_server_has_left_is_removed_by_the_next_and_what_is_in_use_is_not(tmp_path):
-    left, young = tmp_path / f"{START}left", tmp_path / f"{START}young"
-    for folder in (left, young):
+    left, bare, young = (tmp_path / f"{START}{name}" for name in ("left", "bare", "young"))
+    for folder in (left, bare, young):
         folder.mkdir()
-        (folder / LOCK).touch()
-    os.utime(left, (1, 1))
+        if folder != bare:
+            (folder / LOCK).touch()
+    for folder in (left, bare):
+        os.utime(folder, (1, 1))
     told = """
     os.utime(folder, (1, 1))
     other = share(lambda: "other")
     print(folder.exists() and other.exists())
     """
     assert count(tmp_path, told) == "True"
-    assert not left.exists() and young.exists()
+    assert not left.exists() and not bare.exists() and young.exists()
 
 
 def test_counts_of_one_process_need_no_folder():

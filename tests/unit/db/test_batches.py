@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import uuid
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, insert, select, text, update
 
-from db import batches, jobs
+from db import batches, jobs, regrading
 from db.batch import Batch
 from db.bulk import Manner, NewRow
 from db.errors import BatchNotFound, IllegalMove
 from db.job import Attempt, Job
 from db.rubric import default_rubric
-from db.submission import Submission, fingerprint_of
+from db.submission import Embedding, Submission, fingerprint_of
 from db.work import Finished
 from tests.unit.db.test_jobs import RESULT
 
@@ -147,6 +148,52 @@ def test_a_regrade_is_a_batch_and_one_of_nothing_has_finished(database, tenant, 
     graded(database, *[job.id for job in jobs_of(database, source)][:2])
     view = view_of(database, tenant, regraded())
     assert (view.batch.total, view.figures.queued, view.state) == (2, 2, "running")
+
+
+def regrade(database, tenant):
+    with database.session() as session:
+        return batches.regrade(session, tenant, default_rubric(session), "m", "light", "heavy").batch.id
+
+
+def test_a_regrade_repeats_each_submissions_newest_job_in_the_order_of_rows(database, tenant, submit_batch):
+    rows = [NewRow(f"Text {n}.", external_id=f"s-{n}", metadata={"n": n}) for n in range(3)]
+    first = jobs_of(database, submit_batch(*rows))
+    graded(database, *[job.id for job in first])
+    with database.session() as session:
+        session.execute(update(Job).where(Job.id == first[1].id).values(explain=True, device="cpu"))
+        keep = insert(Embedding).values(model="m", revision="r", vector=b"")
+        session.execute(keep, [{"submission_id": job.submission_id} for job in first[:2]])
+    second = jobs_of(database, regrade(database, tenant))
+    assert [(job.external_id, job.metadata_) for job in second] == [(f"s-{n}", {"n": n}) for n in range(3)]
+    assert [job.queue for job in second] == ["light", "heavy", "heavy"]  # reasons and new vectors need the text
+    assert [(job.explain, job.device) for job in second] == [(False, "any"), (True, "cpu"), (False, "any")]
+    assert {(job.priority, job.state, job.share_id == job.batch_id) for job in second} == {("bulk", "queued", True)}
+    assert [job.source_id for job in second] == [job.id for job in first]
+    graded(database, *[job.id for job in second[:2]])
+    third = jobs_of(database, regrade(database, tenant))
+    assert [job.source_id for job in third] == [second[0].id, second[1].id, first[2].id]
+
+
+def test_a_class_is_graded_again_without_being_held_in_memory(database, tenant, submit_batch):
+    source = submit_batch(count=3000)
+    with database.session() as session:
+        session.execute(update(Job).where(Job.batch_id == source).values(state="succeeded", finished_at=func.now()))
+    tracemalloc.start()
+    try:
+        batch = regrade(database, tenant)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert view_of(database, tenant, batch).figures.queued == 3000
+    assert peak < 2**20
+
+
+def test_ids_of_a_regrade_are_in_the_order_of_its_rows(database):
+    numbered = text(f"SELECT {regrading.NTH_ID} FROM generate_series(1, 40000) AS n ORDER BY n")  # noqa: S608 - a constant
+    with database.session() as session:
+        made = list(session.scalars(numbered, {"moment": "0198f0c27a1b"}))
+    assert made == sorted(set(made)) and {(each.version, each.variant) for each in made} == {(7, uuid.RFC_4122)}
+    assert {each.hex[:12] for each in made} == {"0198f0c27a1b"}
 
 
 def test_the_metadata_of_a_batch_is_its_own(database, tenant, submit_batch):

@@ -7,14 +7,15 @@ import uuid
 import pytest
 from sqlalchemy import text, update
 
-from db import figures, jobs, queues, scores, waiting, window
+from db import figures, jobs, queues, reviews, scores, waiting, window
 from db.batch import Batch
 from db.errors import TookTooLong
 from db.job import Job
 
 VALUES = {
     "most": 10, "shares": 10, "recent_s": 300.0, "recent": 10, "days": 7, "seen": 10, "inline": "inline-", "rubrics": 10,
-    "newest": 10, "tenant": uuid.UUID(int=1), "rate_s": 60.0,
+    "newest": 10, "tenant": uuid.UUID(int=1), "rate_s": 60.0, "limit": 10, "rubric": uuid.UUID(int=2), "need": 0.5,
+    "job": uuid.UUID(int=3), "lease": uuid.UUID(int=4), "seconds": 60.0,
 }  # fmt: skip
 STATEMENTS = {
     name: statement
@@ -23,6 +24,7 @@ STATEMENTS = {
         (scores, ("SCORES", "INLINE_SCORES")),
         (queues, ("FIGURES",)),
         (waiting, ("ALL", "OF_TENANT", "RATE")),
+        (reviews, ("QUEUE", "LEASE")),
     )
     for name in names
     for statement in [getattr(module, name)]

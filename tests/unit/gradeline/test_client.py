@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
 import pytest
-from click.testing import CliRunner
-from werkzeug.serving import make_server
 
-from gradeline.cli import commands
-from gradeline.client import Client
-from gradeline.errors import ApiProblem
-from tests.documents import pdf, word, zipped
-from tests.unit.api.conftest import app, end_jobs, make_key  # noqa: F401
+from gradeline.errors import ApiProblem, Unreachable
+from tests.documents import word, zipped
+from tests.unit.api.conftest import end_jobs
 from tests.unit.api.test_calibrations import examples, made
 from tests.unit.api.test_failed import problem
 from tests.unit.api.test_reviews import result
-
-
-class Forgetful:
-    """Carries out hand-ins, and loses the first answers."""
-
-    def __init__(self, app) -> None:  # noqa: F811
-        self.app, self.lose, self.asked = app, 0, 0
-
-    def __call__(self, environ, start):
-        self.asked += 1
-        if self.lose == 0:
-            return self.app(environ, start)
-        self.lose -= 1
-        for _ in self.app(environ, lambda *_: None):
-            pass
-        start("503 Service Unavailable", [("Content-Type", "application/problem+json")])
-        return [b'{"code": "unavailable", "detail": "The answer was lost."}']
-
-
-@pytest.fixture
-def forgetful(app) -> Forgetful:  # noqa: F811
-    return Forgetful(app)
-
-
-@pytest.fixture
-def address(forgetful) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, forgetful, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join(timeout=60)
-    server.server_close()
-
-
-@pytest.fixture
-def client(address, make_key) -> Iterator[Client]:  # noqa: F811
-    with Client(address, make_key()) as made:
-        yield made
 
 
 def test_a_hand_in_whose_answer_was_lost_is_sent_again_and_makes_one_job(client, forgetful):
@@ -81,20 +35,6 @@ def test_a_text_that_is_refused_is_not_sent_again(client, forgetful):
     assert (refused.value.code, forgetful.asked) == ("invalid_request", 1)
 
 
-@pytest.fixture
-def command(client, address):
-    """The command `gradeline`, told where the API is."""
-
-    def command(*arguments: str, fails: bool = False) -> str:
-        key = client._http.headers["Authorization"].removeprefix("Bearer ")
-        environment = {"GRADELINE_URL": address, "GRADELINE_API_KEY": key, "COLUMNS": "200"}
-        done = CliRunner().invoke(commands, list(arguments), env=environment, catch_exceptions=False)
-        assert done.exit_code == int(fails), done.output
-        return done.output
-
-    return command
-
-
 def test_the_command_lists_what_failed_with_its_reason_and_queues_it_again(client, command, database):
     assert "no job has failed" in command("failed")
     lost, odd = (client.submit("A text.")["id"] for _ in range(2))
@@ -108,6 +48,41 @@ def test_the_command_lists_what_failed_with_its_reason_and_queues_it_again(clien
     assert f'"id": "{odd}"' in command("failed", "--json") and lost not in command("failed", "--json")
     assert command("failed", "--retry", "--limit", "1") == "1 job queued again; there may be more\n"
     assert command("failed", "--retry") == "0 jobs queued again\n"
+
+
+def test_waiting_outlasts_an_api_that_dies_and_comes_back(served, client, database):
+    batch, job = client.submit_batch([{"text": "A text."}])["id"], client.submit("Another text.")["id"]
+    left, away = [[each["id"] for each in client.jobs(batch=batch)], [job]], []
+
+    def back(error):
+        away.append(error)
+        if len(away) == 2:
+            served.start()
+            end_jobs(database, left.pop(0), error=problem("unscorable"))
+
+    ended = client.wait_for_batch(batch, 60, on_move=lambda _: served.stop() if not away else None, on_away=back)
+    assert (ended["state"], len(away)) == ("finished", 2) and isinstance(away[0], Unreachable)
+    served.stop()
+    away.clear()
+    assert client.wait_for([job], 60, on_away=back)[job]["state"] == "failed" and len(away) == 2
+
+
+def test_waiting_ends_with_its_time_and_at_once_for_what_waiting_can_not_mend(served, client):
+    batch = client.submit_batch([{"text": "A text."}])["id"]
+    with pytest.raises(TimeoutError, match=batch):
+        client.wait_for_batch(batch, 0)
+    with pytest.raises(ApiProblem, match="not_found"):
+        client.wait_for_batch("none", 60, on_away=pytest.fail)
+    served.stop()
+    with pytest.raises(Unreachable):
+        client.wait_for_batch(batch, 1)
+    served.start()
+
+
+def test_what_is_no_gradeline_is_said_in_a_sentence(forgetful, client):
+    forgetful.stranger = True
+    with pytest.raises(ApiProblem, match="does not answer like Gradeline: is the address right"):
+        client.models()
 
 
 def test_files_whose_answers_were_lost_are_sent_again_and_make_one_thing_each(client, forgetful, tmp_path):
@@ -152,34 +127,6 @@ def test_a_file_is_made_only_when_there_are_results(client, command, tmp_path):
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_the_command_sends_a_folder_a_table_and_single_files(client, command, database, tmp_path):
-    folder = tmp_path / "class"
-    (folder / "more").mkdir(parents=True)
-    (folder / "anna.docx").write_bytes(word("A text."))
-    (folder / "more" / "ben.txt").write_text("A text.")
-    (folder / ".hidden.txt").write_text("No text of the class.")
-    (folder / "picture.jpg").write_bytes(b"\0")
-    (tmp_path / "class.csv").write_text("text,external_id\nA text.,carl\n,dora\n")
-    (tmp_path / "eve.pdf").write_bytes(pdf(["A text."]))
-    stop = threading.Event()
-
-    def end_all():
-        while not stop.wait(0.2):
-            if waiting := [job["id"] for job in client.jobs(state="queued")]:
-                end_jobs(database, waiting, error=problem("unscorable"))
-
-    worker = threading.Thread(target=end_all)
-    worker.start()
-    try:
-        shown = command("grade", str(folder), str(tmp_path / "class.csv"), str(tmp_path / "eve.pdf"), fails=True)
-    finally:
-        stop.set()
-        worker.join(timeout=60)
-    for name in ("anna.docx", "more/ben.txt", "carl", "eve.pdf", "row 2"):
-        assert name in shown
-    assert len(list(client.jobs())) == 4
-
-
 def test_a_person_reviews_through_the_client(client, database):
     job = client.submit("a")["id"]
     end_jobs(database, [job], result())
@@ -191,6 +138,13 @@ def test_a_person_reviews_through_the_client(client, database):
     assert client.next_review() == {"lease": None, "job": None}
     client.appeal(job, "Please look again.")
     assert client.next_review()["job"]["id"] == job
+
+
+def test_a_rubric_may_have_any_character_in_its_name_and_has_a_report(client):
+    client.rubrics.make("What? 50 % #1", [{"name": "Structure", "min": 0, "max": 6, "measures": "Structure"}])
+    assert client.rubrics.get("What? 50 % #1")["name"] == "What? 50 % #1"
+    assert client.rubrics.report("What? 50 % #1@1")["rubric"]["version"] == 1
+    assert client.rubrics.report_page("What? 50 % #1").startswith(b"<!doctype html>")
 
 
 def test_a_calibration_that_agrees_worse_is_activated_by_force_alone(client, database):

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from gradeline.cli import commands
 from gradeline.cli.heads import missing_of
 from heads.graded import BadData
-from heads.measuring import refuse_worse
+from heads.measuring import FIGURES, refuse_worse, table_of
+from heads.own import terminal
 from tests.unit.worker.engine.test_checkpoints import RUBRIC, mark, settings, text
 from tests.unit.worker.engine.tiny import make
 from worker.child import load_marker
@@ -134,6 +135,12 @@ def test_a_version_that_could_not_be_written_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         add_version(tmp_path, "m", "r", fail)
     assert list(folder_of(tmp_path, "m", "r").iterdir()) == []
+
+
+def test_a_criterion_is_printed_as_it_is_called(capsys):
+    name = "[/i] Wit :smile:"
+    terminal().print(table_of({name: dict.fromkeys(FIGURES)}, {name: {"coverage": 0.9, "width": 0.5}}, "[class]"))
+    assert name in (out := capsys.readouterr().out) and "[class]" in out
 
 
 def test_a_head_of_another_encoder_is_refused(fitted):

@@ -10,6 +10,7 @@ import pytest
 
 from worker.advisories import advise
 from worker.features.surface import surface
+from worker.features.text import Text
 from worker.features.words import words_of
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -46,6 +47,19 @@ CASES = {
 @pytest.mark.parametrize("code", CASES)
 def test_each_remark_is_made_where_it_should(code):
     assert code in codes(CASES[code])
+
+
+def remarks(text: str) -> dict[str, str]:
+    """What is said of a text whose words were counted as workers count them: without what it says again."""
+    once = len(Text(text).once.words)
+    return {a["code"]: a["message"] for a in advise(text, once, None, math.nan, surface([text])[0])}
+
+
+def test_what_a_text_says_again_makes_it_long_and_the_number_of_words_is_true():
+    said = remarks("This is a sentence about phones in the school. " * 4000)
+    assert "has 36000 words" in said["too_long"]
+    assert said["too_short"].startswith("Without what it says again, the text has only 9 words")
+    assert remarks("Only five words are here.")["too_short"].startswith("The text has only 5 words")
 
 
 def test_talk_about_grading_is_no_order_to_the_grader():

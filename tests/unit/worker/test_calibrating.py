@@ -100,6 +100,17 @@ def test_a_calibration_has_a_report_of_its_held_out_scores_with_second_rater_and
     assert [each["examples"] for each in wit["learning_curve"]] == [10, 13]
 
 
+def test_a_taught_head_weighs_criteria_as_the_rubric_does(database, tenant):
+    names = ("Wit", "Depth", "Form")
+    said = zip(names, ({"weight": 0.0}, {"weight": None}, {"weight": 2.0}), strict=True)
+    with database.session() as session:
+        rubric = add_version(session, tenant, "weighed", None, [{**CRITERIA[0], "name": n, **w} for n, w in said])
+        examples = [NewExample(text, dict.fromkeys(names, float(n % 7))) for n, text in enumerate(TEXTS)]
+        made = calibrations.begin(session, tenant, rubric, "fake", "fake.any.bulk", examples).id
+    worker(database).step(made)
+    assert read(database, made).card["importance"] == [0.0, 1.0, 2.0]
+
+
 def test_a_calibration_by_a_cohort_alone_has_no_report(database, tenant, rubric):
     with database.session() as session:
         known = session.get_one(Rubric, rubric.id)

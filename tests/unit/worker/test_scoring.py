@@ -34,6 +34,11 @@ def test_points_fall_on_the_steps_of_the_scale(unit, expected):
     assert points(SIX, unit) == expected
 
 
+def test_a_fine_step_is_kept_whole():
+    assert points({"min": 0, "max": 1, "step": 0.125}, 0.11) == 0.125
+    assert points({"min": 0, "max": 4, "step": 1 / 3}, 1 / 6) == pytest.approx(2 / 3, abs=1e-6)
+
+
 def test_without_steps_points_keep_two_decimals():
     assert points({"min": 0, "max": 100, "step": None}, 0.71498) == 71.5
 
@@ -55,6 +60,16 @@ def test_the_overall_score_weighs_criteria():
     criteria = [{**SIX, "weight": 3}, {**SIX, "weight": 1}]
     overall = overall_of(criteria, [1, 0], 0.4, 0.5, 0.7)
     assert overall == {"score": 4.5, "min": 0, "max": 6, "interval": [3.9, 5.7]}
+
+
+@pytest.mark.parametrize(("said", "expected"), [({"weight": 0}, 0.0), ({"weight": None}, 3.0), ({}, 3.0)])
+def test_a_weight_of_0_counts_nothing_and_one_that_is_not_said_is_1(said, expected):
+    criterion = {name: value for name, value in SIX.items() if name != "weight"}
+    assert overall_of([{**criterion, **said}, SIX], [1, 0], 0.4, 0.5, 0.6)["score"] == expected
+
+
+def test_criteria_that_all_weigh_nothing_count_the_same():
+    assert overall_of([{**SIX, "weight": 0}] * 2, [1, 0], 0.4, 0.5, 0.6)["score"] == 3
 
 
 def test_criteria_of_different_scales_are_summed_up_from_0_to_100():

@@ -21,6 +21,7 @@ def supervisor(tmp_path):
     """Answers commands with what it is told to; gives the home that it serves and the commands that it heard."""
     home, answers, heard = Home(tmp_path), [], []
     home.prepare()
+    home.enter()
     socket = zmq.Context.instance().socket(zmq.ROUTER)
     socket.bind(home.endpoint)
     ended = threading.Event()

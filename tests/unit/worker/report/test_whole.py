@@ -46,6 +46,15 @@ def test_the_overall_score_is_the_weighted_mean_of_texts_that_have_all_criteria(
     assert report_of([SIX, {**SIX, "name": "b"}], evaluated(human, machine))["overall"]["scale"]["max"] == 6
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"), [({"weight": 0}, [0, 100]), ({"weight": None}, [50, 50]), ({}, [50, 50])]
+)
+def test_a_weight_of_0_counts_nothing_and_one_that_is_not_said_is_1(said, expected):
+    six = {name: value for name, value in SIX.items() if name != "weight"} | said
+    found = report_of([six, TEN], evaluated([[6, 0], [0, 10]], [[1.0, 0.0], [0.0, 1.0]]))
+    assert [human for human, _ in found["overall"]["points"]] == expected
+
+
 def test_a_criterion_that_nobody_graded_is_left_out():
     found = report_of([SIX, TEN], evaluated([[1, NAN], [2, NAN]], [[0.2, NAN], [0.3, NAN]]))
     assert (list(found["criteria"]), found["overall"]) == (["Structure"], None)
