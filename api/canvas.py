@@ -12,11 +12,13 @@ from string import digits
 from typing import Any, TextIO
 
 from api.problems import part_problem
+from api.result_files import FORMULA
 from api.tables import MOST_COLUMNS, counted
 
 COLUMNS = ("rubric name", "criteria name", "criteria description", "criteria enable range")
 RATING = ("Rating Name", "Rating Description", "Rating Points")
 MOST_ROWS = 5000
+NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass
@@ -71,14 +73,14 @@ def refused(name: str, row: int, errors: Sequence[dict[str, Any]]) -> dict[str, 
 
 def _cell(row: list[str], head: list[str], column: str) -> str:
     place = head.index(column) if column in head else -1
-    return row[place].strip() if 0 <= place < len(row) else ""
+    return _own(row[place]) if 0 <= place < len(row) else ""
 
 
 def _add(found: Found, row: list[str], head: list[str], number: int) -> None:
     name = _cell(row, head, "criteria name")
     # Ratings follow in threes after the last named column; the header may name fewer of them than a row has.
     first = head.index("rating name") if "rating name" in head else len(COLUMNS)
-    cells = [cell.strip() for cell in row[first:]]
+    cells = [_own(cell) for cell in row[first:]]
     levels = []
     for k in range(0, len(cells), 3):
         label, description, points = [*cells[k : k + 3], "", ""][:3]
@@ -127,7 +129,7 @@ def _criterion(
 def write(name: str, criteria: Sequence[dict[str, Any]]) -> str:
     """A rubric as Canvas reads it. A criterion without levels gets its two ends as ratings and the range switched on."""
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)  # as the results of a batch
     rows = []
     for criterion in criteria:
         levels = criterion.get("levels") or [
@@ -140,7 +142,7 @@ def write(name: str, criteria: Sequence[dict[str, Any]]) -> str:
         for n, level in enumerate(ordered):
             # Canvas gives a rating the most points that it is worth; ours say where a level begins.
             points = criterion["max"] if n == 0 and top else level["from"]
-            cells += [level["name"], level.get("description", ""), f"{float(points):g}"]
+            cells += [level["name"], level.get("description", ""), _points(float(points))]
         rows.append(cells)
     ratings = max((len(cells) - len(COLUMNS)) // 3 for cells in rows)
     writer.writerow(
@@ -154,8 +156,21 @@ def _ranged(criterion: dict[str, Any]) -> bool:
     return criterion.get("step") is None
 
 
+def _points(points: float) -> float | int:
+    """Whole ones as people write them; the others with every digit."""
+    return int(points) if points.is_integer() else points
+
+
 def _harmless(cell: Any) -> Any:
-    """A cell that a spreadsheet would run as a formula begins with an apostrophe instead."""
-    return (
-        f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and not re.fullmatch(r"-?[\d.]+", cell) else cell
-    )
+    """A cell that a spreadsheet would run as a formula begins with an apostrophe instead, which `_own` takes away again.
+
+    One that is such already gets another, so that what comes back is what was there. A number is no formula.
+    """
+    guarded = isinstance(cell, str) and cell.lstrip("'").startswith(FORMULA) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if guarded else cell
+
+
+def _own(cell: str) -> str:
+    """A cell without the spaces around it, and without the apostrophe that `_harmless` puts in front."""
+    cell = cell.strip()
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell

@@ -66,7 +66,8 @@ def _decided(result: Result | None, criteria: Sequence[dict[str, Any]]) -> list[
 def as_csv(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
     """CSV in UTF-8, in pieces."""
     out = io.StringIO()
-    writer = csv.writer(out)
+    # Texts in quotes: where lists are parted by semicolons, one inside a text would end its cell and begin another.
+    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(heads)
     for cells in rows:
         writer.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in cells])

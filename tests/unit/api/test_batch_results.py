@@ -157,6 +157,15 @@ def test_what_a_spreadsheet_would_calculate_is_read_as_text(api):
     assert [cell.value for cell in cells] == expected and {cell.data_type for cell in cells} == {"s"}
 
 
+@pytest.mark.parametrize("separator", ";\t|")
+def test_a_separator_inside_a_name_makes_no_cell_of_its_own(api, separator):
+    name = f"a{separator}=cmd|' /C calc'!A0{separator}b.txt"
+    answer = results(api, submitted(api, name), "csv").text
+    assert next(csv.DictReader(io.StringIO(answer)))["external_id"] == name
+    elsewhere = [cell for row in csv.reader(io.StringIO(answer), delimiter=separator) for cell in row]
+    assert not [cell for cell in elsewhere if cell.startswith("=")]
+
+
 def test_a_criterion_that_is_named_like_a_formula_heads_a_column_all_the_same(api):
     own = {"criteria": [{"name": "=1+1", "measures": "Structure", "max": 6}]}
     batch = api("POST", "/v1/batches", json={"items": [{"text": "A text."}], "rubric": own}).json["id"]

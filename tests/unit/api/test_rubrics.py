@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
+
+from api.result_files import FORMULA
 
 SIX = {"name": "Structure", "measures": "Structure", "weight": 2, "min": 0, "max": 6, "step": 1}
 LEVELS = [{"name": "Strong", "from": 4}, {"name": "Weak", "from": 0, "description": "Add an ending."}]
@@ -153,3 +158,43 @@ def test_an_exported_rubric_comes_back_the_same(api):
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(api):
     make(api, criteria=[{**SIX, "description": "=HYPERLINK(1)"}])
     assert "'=HYPERLINK(1)" in api("GET", "/v1/rubrics/essay/export").text
+
+
+def exported_again(api):
+    """The newest version of the rubric, exported and imported."""
+    file = api("GET", "/v1/rubrics/essay/export")
+    return api("POST", "/v1/rubrics/import", data=file.data, content_type="text/csv").json["rubrics"][0]
+
+
+def test_an_empty_cell_of_an_exported_rubric_stays_empty(api):
+    make(api, criteria=[{**SIX, "levels": [{"name": "Strong", "from": 4}, {"name": "Weak", "from": 0}]}])
+    assert "'" not in api("GET", "/v1/rubrics/essay/export").text
+    [criterion] = exported_again(api)["criteria"]
+    assert [criterion["description"], *(level["description"] for level in criterion["levels"])] == ["", "", ""]
+
+
+@pytest.mark.parametrize("text", ["=bad", "'=bad", "''@bad", "-bad", "＝bad", "\n=bad", "-5", "'-5", "it's", "'"])
+def test_what_a_spreadsheet_would_run_comes_back_as_it_was(api, text):
+    make(
+        api, criteria=[{**SIX, "description": text, "levels": [{"name": text.strip(), "from": 0, "description": text}]}]
+    )
+    rows = csv.reader(io.StringIO(api("GET", "/v1/rubrics/essay/export").text, newline=""))
+    assert not [cell for row in rows for cell in row if cell.startswith(FORMULA) and cell != "-5"]
+    [criterion] = exported_again(api)["criteria"]
+    assert criterion["description"] == criterion["levels"][0]["description"] == text
+    assert criterion["levels"][0]["name"] == text.strip()
+
+
+def test_points_of_an_exported_rubric_keep_all_their_digits(api):
+    levels = [{"name": "Top", "from": 123456.75}, {"name": "Half", "from": 0.1 + 0.2}, {"name": "None", "from": 0}]
+    make(api, criteria=[{**SIX, "step": None, "max": 123456.75, "levels": levels}])
+    assert ",123456.75," in api("GET", "/v1/rubrics/essay/export").text
+    assert [level["from"] for level in exported_again(api)["criteria"][0]["levels"]] == [0, 0.1 + 0.2, 123456.75]
+
+
+def test_a_separator_inside_an_exported_text_makes_no_cell_of_its_own(api):
+    name = "a;=cmd|' calc'!A0;b"
+    make(api, name)
+    file = api("GET", f"/v1/rubrics/{name}/export")
+    cells = [cell for row in csv.reader(io.StringIO(file.text, newline=""), delimiter=";") for cell in row]
+    assert file.status_code == 200 and not [cell for cell in cells if cell.startswith(FORMULA)]
