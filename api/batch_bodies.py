@@ -64,7 +64,10 @@ class NewBatchBody(BatchSettings):
 
 
 class Rejected(BaseModel):
-    row: int = Field(description="counted from 1: the first of `items` is row 1")
+    row: int = Field(
+        description="counted from 1: the first of `items`, the first line of NDJSON, the first row below the header of a CSV, "
+        "the first file of a .zip; blank ones are counted too"
+    )
     problem: PartProblem
 
 

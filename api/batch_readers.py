@@ -1,29 +1,26 @@
-"""Rows out of JSON, NDJSON and CSV, one at a time."""
+"""Rows out of JSON, NDJSON and CSV, one at a time, each with its number from 1: the place in `items`, the line, or the row
+below the header. Blank lines and rows are counted, and are no rows."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from api.batch_rows import BadRow
+from api.batch_rows import BadRow, Numbered
 from api.errors import InvalidRequest, TooLarge
 from api.json_stream import LONGEST, members
 from api.requests import not_an_object
-from api.tables import LONGEST_CELL, MOST_LINES, check_columns, counted
+from api.tables import MOST_LINES, read_texts
 
 ITEMS, SOME = "items", [None]
-SEPARATORS = ",;\t"
 OWN = ("text", "external_id", "prompt")
-csv.field_size_limit(LONGEST_CELL)
 
 
-def read_items(file: BinaryIO) -> Iterator[Any]:
+def read_items(file: BinaryIO) -> Iterator[Numbered]:
     """The items of a JSON object that `read_settings` has looked through."""
-    return (each.value for each in members(file, [ITEMS], LONGEST) if each.number is not None)
+    return ((each.number + 1, each.value) for each in members(file, [ITEMS], LONGEST) if each.number is not None)
 
 
 def read_settings(file: BinaryIO, most: int) -> dict[str, Any]:
@@ -41,19 +38,19 @@ def read_settings(file: BinaryIO, most: int) -> dict[str, Any]:
     return found
 
 
-def read_ndjson(file: BinaryIO) -> Iterator[Any]:
+def read_ndjson(file: BinaryIO) -> Iterator[Numbered]:
     """The value of each line that is not blank."""
     file.seek(0)
-    for number in itertools.count():
+    for number in itertools.count(1):
         if not (line := file.readline(LONGEST)):
             return
-        if number >= MOST_LINES:
+        if number > MOST_LINES:
             raise TooLarge(f"There are more than {MOST_LINES:,} lines. Send the rest as another batch.")
         if not line.endswith(b"\n") and len(line) == LONGEST:
             _skip_line(file)
-            yield BadRow(f"the line is longer than {LONGEST:,} bytes")
+            yield number, BadRow(f"the line is longer than {LONGEST:,} bytes")
         elif line.strip():
-            yield _json(line)
+            yield number, _json(line)
 
 
 def _skip_line(file: BinaryIO) -> None:
@@ -68,52 +65,15 @@ def _json(line: bytes) -> Any:
         return BadRow("the line is not valid JSON in UTF-8")
 
 
-def read_csv(file: BinaryIO) -> Iterator[Any]:
-    """An item of each row that is not blank. Columns beside text, external_id and prompt become metadata.
-
-    UTF-8; the separator is a comma, a semicolon or a tab. InvalidRequest when the whole can't be read.
-    """
-    separator = _separator(file)
-    lines = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.DictReader(counted(lines), delimiter=separator)
-    try:
-        columns = [name.strip() for name in rows.fieldnames or ()]
-        _check(columns)
-        rows.fieldnames = columns
-        for row in rows:
-            if any(row.values()):
-                yield _item(row)
-    except csv.Error as error:
-        raise InvalidRequest(f"Line {rows.line_num} is not CSV: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("The CSV is not UTF-8. Save it as 'CSV UTF-8'.") from error
-    finally:
-        lines.detach()  # or it would close the file
+def read_csv(file: BinaryIO) -> Iterator[Numbered]:
+    """An item of each row. Columns beside text, external_id and prompt become metadata. Refused as a table is."""
+    return ((row.number, _item(row.cells)) for row in read_texts(file))
 
 
-def _separator(file: BinaryIO) -> str:
-    """The separator by which the header has a column `text`: spreadsheets of some countries write semicolons."""
-    file.seek(0)
-    header = "".join(file.readline(100_000).decode("utf-8-sig", "replace").splitlines()[:1])
-    file.seek(0)
-    return next((each for each in SEPARATORS if "text" in _cells(header, each)), ",")
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [])]
-
-
-def _check(columns: list[str]) -> None:
-    check_columns(columns)
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
-    if twice:
-        raise InvalidRequest(f"The CSV has the column '{twice[0][:100]}' twice.", [{"loc": [1], "msg": "named twice"}])
-
-
-def _item(row: dict[Any, Any]) -> Any:
-    if None in row:
+def _item(cells: dict[str, str] | None) -> Any:
+    if cells is None:
         return BadRow("the row has more cells than the header")
-    item: dict[str, Any] = {"text": row["text"] or ""}
-    item |= {name: row[name] for name in OWN[1:] if row.get(name)}
-    metadata = {name: cell for name, cell in row.items() if name and cell and name not in OWN}
+    item: dict[str, Any] = {"text": cells.get("text", "")}
+    item |= {name: cells[name] for name in OWN[1:] if cells.get(name)}
+    metadata = {name: cell for name, cell in cells.items() if cell and name not in OWN}
     return {**item, "metadata": metadata} if metadata else item

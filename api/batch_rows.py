@@ -15,6 +15,7 @@ from db.bulk import NewRow
 
 MOST_FIELDS = 100
 TITLE = "The row can't be graded"
+Numbered = tuple[int, Any]  # a row, and its number as whoever wrote the file would count
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,19 @@ class BadRow:
 class ReadRows:
     """The rows that can be graded, read from a file each time they are asked for: counted first, written then, never all held.
 
-    `read` begins at the file's start and gives items, BadRows, or rows that are whole already. `prompt` is that of rows
-    without one; `rejected` is `{"row", "problem"}` of the others, counted from 1. TooLarge after `most` rows, InvalidRequest
-    when no row is good.
+    `read` begins at the file's start and gives items, BadRows, or rows that are whole already, each with its number. `prompt`
+    is that of rows without one; `rejected` is `{"row", "problem"}` of the others. TooLarge after `most` rows, InvalidRequest
+    when no row is good: it names them by their place in `items` when `in_items`.
     """
 
-    def __init__(self, read: Callable[[], Iterable[Any]], prompt: str | None, most: int) -> None:
+    def __init__(
+        self, read: Callable[[], Iterable[Numbered]], prompt: str | None, most: int, in_items: bool = False
+    ) -> None:
         self._read, self._prompt, self._most = read, prompt, most
         self.rejected: list[dict[str, Any]] = []
         self._count = sum(1 for _ in _good(read(), prompt, most, self.rejected))
         if not self._count:
-            raise none_good(self.rejected)
+            raise _none_good(self.rejected, in_items)
 
     def __len__(self) -> int:
         return self._count
@@ -51,17 +54,20 @@ class ReadRows:
         return _good(self._read(), self._prompt, self._most, [])
 
 
-def none_good(rejected: list[dict[str, Any]]) -> InvalidRequest:
+def _none_good(rejected: list[dict[str, Any]], in_items: bool) -> InvalidRequest:
     """The problem of a batch without a good row: why of each, up to a number."""
-    reasons = [{"loc": ["items", each["row"] - 1], "msg": each["problem"]["detail"]} for each in rejected[:MOST_ERRORS]]
+    reasons = []
+    for each in rejected[:MOST_ERRORS]:
+        loc = ["items", each["row"] - 1] if in_items else ["row", each["row"]]
+        reasons.append({"loc": loc, "msg": each["problem"]["detail"]})
     return InvalidRequest("No row of the batch can be graded.", reasons)
 
 
 def _good(
-    raw: Iterable[Any], prompt: str | None, most: int, rejected: list[dict[str, Any]]
+    raw: Iterable[Numbered], prompt: str | None, most: int, rejected: list[dict[str, Any]]
 ) -> Iterator[NewRow]:  # fmt: skip
-    for number, each in enumerate(raw, 1):
-        if number > most:
+    for count, (number, each) in enumerate(raw, 1):
+        if count > most:
             raise TooLarge(f"A batch has at most {most:,} items. Send the rest as another one.")
         row = _row(each, prompt)
         if isinstance(row, NewRow):

@@ -41,7 +41,8 @@ def _items() -> Response:
             settings = with_query(NewBatchBody.model_validate(read_settings(file, services().settings.max_batch_items)))
         except ValidationError as error:
             raise invalid(error) from error
-        rows = ReadRows(lambda: read_items(file), settings.prompt, services().settings.max_batch_items)
+        most = services().settings.max_batch_items
+        rows = ReadRows(lambda: read_items(file), settings.prompt, most, in_items=True)
         return hand_in(settings, rows, rows.rejected, digest.digest())
 
 

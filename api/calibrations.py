@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
 from typing import Any
 
 from flask import Response, request
@@ -21,12 +20,12 @@ from api.calibration_bodies import (
 )
 from api.errors import Conflict, InvalidRequest, UnsupportedMediaType
 from api.json_stream import LONGEST, gathered
-from api.lessons import MOST_EXAMPLES, lessons_of
+from api.lessons import MOST_EXAMPLES, Scales, lessons_of, scales_of
 from api.problems import Problem, invalid
 from api.requests import not_an_object
-from api.routing import WRONG, answer, offered_model, read_id, services
+from api.routing import FORM, WRONG, answer, offered_model, read_id, services
 from api.rubric_bodies import RubricPath, RubricQuery
-from api.rubrics import address, csv_text, named
+from api.rubrics import address, csv_file, named
 from api.rubrics import routes as routes
 from api.spool import spooled
 from broker.queues import queue_name
@@ -51,8 +50,9 @@ def calibrate(path: RubricPath, query: RubricQuery) -> Response:
 
     Takes JSON (`{"examples": [{"text", "scores"}], "cohort": [{"text"}] | {"batch": id}}`) or `text/csv` with a column
     `text` and one for each criterion; rows without scores are the cohort. 10 to 5,000 examples, or a cohort of 20 and
-    more. `{"from": "reviews"}` takes what people decided on this rubric version's jobs. A worker fits
-    the head; `GET` the calibration for its agreement and `/report` for all of it, then activate it.
+    more. A row that can't be used is named by its number below the header and its line. `{"from": "reviews"}` takes what
+    people decided on this rubric version's jobs. A worker fits the head; `GET` the calibration for its agreement and
+    `/report` for all of it, then activate it.
 
     An example may carry a second rater's scores (`scores_2`; in CSV columns `<criterion>_2`) and the groups that its
     student belongs to (`"groups": {"gender": "F"}`; in CSV columns `group:<name>`). They teach nothing; the report
@@ -170,11 +170,11 @@ def calibration_of(session: Session, tenant_id: uuid.UUID, rubric: Rubric, wante
 
 
 def _body(tenant_id: uuid.UUID, path: RubricPath, query: RubricQuery) -> NewCalibrationBody:
-    if request.mimetype not in ("text/csv", "application/csv", "multipart/form-data"):
+    if request.mimetype not in ("text/csv", "application/csv", FORM):
         return _body_of_json()
     with services().database.session() as session:
-        criteria = [c["name"] for c in named(session, tenant_id, path.rubric, query.version).criteria]
-    return _body_of_csv(criteria)
+        scales = scales_of(named(session, tenant_id, path.rubric, query.version))
+    return _body_of_csv(scales)
 
 
 def _body_of_json() -> NewCalibrationBody:
@@ -190,8 +190,9 @@ def _body_of_json() -> NewCalibrationBody:
         raise invalid(error) from error
 
 
-def _body_of_csv(criteria: Collection[str]) -> NewCalibrationBody:
-    graded, cohort = graded_csv.read(csv_text(), criteria)
+def _body_of_csv(scales: Scales) -> NewCalibrationBody:
+    with csv_file() as file:
+        graded, cohort = graded_csv.read(file, scales)
     if len(graded) > MOST_EXAMPLES:
         raise InvalidRequest(f"{len(graded)} examples; {MOST_EXAMPLES:,} can be taken.")
     return NewCalibrationBody.model_validate({"examples": graded, "cohort": cohort or None})

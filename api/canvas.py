@@ -1,24 +1,19 @@
-"""Canvas rubric CSV, read and written: one row a criterion, then name, description and points of each rating."""
+"""Canvas rubric CSV, read: one row a criterion, then name, description and points of each rating."""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from string import digits
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
+from api.canvas_export import HEADER, unguarded
 from api.problems import part_problem
-from api.result_files import FORMULA
-from api.tables import MOST_COLUMNS, counted
+from api.tables import MOST_COLUMNS, Row, read_table
 
-COLUMNS = ("rubric name", "criteria name", "criteria description", "criteria enable range")
-RATING = ("Rating Name", "Rating Description", "Rating Points")
+COLUMNS = tuple(column.lower() for column in HEADER)
 MOST_ROWS = 5000
-NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass
@@ -35,35 +30,35 @@ class Found:
         return {"name": self.name, "criteria": self.criteria}
 
 
-def read(file: TextIO) -> tuple[list[Found], list[dict[str, Any]]]:
-    """The rubrics of a file, and those that are refused: `{"rubric", "row", "problem"}`.
+def read(file: BinaryIO) -> tuple[list[Found], list[dict[str, Any]]]:
+    """The rubrics of a file, and those that are refused: `{"rubric", "row", "problem"}`. InvalidRequest, TooLarge.
 
     Rows may be shorter or longer than the header, headers may be numbered (`Rating Name 2`), a blank rubric name means
     the one above. Rows are counted as a spreadsheet does; the header is row 1.
     """
-    rows = csv.reader(counted(file))
-    try:
-        # Not by a pattern: one that ends in digits tries each digit of a long row of them as its first.
-        head = [cell.strip().rstrip(digits).strip().lower() for cell in next(rows, [])]
-        if len(head) > MOST_COLUMNS:
-            return [], [refused("", 1, [{"loc": ["header"], "msg": f"more than {MOST_COLUMNS} columns"}])]
-        if not set(COLUMNS[:2]) <= set(head):
-            missing = [c.title() for c in COLUMNS[:2] if c not in head]
-            return [], [refused("", 1, [{"loc": ["header"], "msg": f"no column {', '.join(missing)}"}])]
-        found: dict[str, Found] = {}
-        last = ""
-        for number, row in enumerate(rows, start=2):
-            if number > MOST_ROWS:
-                return [], [refused("", number, [{"loc": [number], "msg": f"more than {MOST_ROWS} rows"}])]
-            if len(row) > MOST_COLUMNS:
-                return [], [refused(last, number, [{"loc": [number], "msg": f"more than {MOST_COLUMNS} cells"}])]
-            if any(cell.strip() for cell in row):
-                last = _cell(row, head, "rubric name") or last
-                _add(found.setdefault(last, Found(last, number)), row, head, number)
-    except csv.Error as error:
-        return [], [refused("", rows.line_num, [{"loc": [rows.line_num], "msg": f"not CSV: {error}"}])]
+    rows = read_table(file, lambda cells: set(COLUMNS[:2]) <= set(_head(cells)))
+    head = _head(next(rows, Row(0, 1, [])).cells)
+    if len(head) > MOST_COLUMNS:
+        return [], [refused("", 1, [{"loc": ["header"], "msg": f"more than {MOST_COLUMNS} columns"}])]
+    if not set(COLUMNS[:2]) <= set(head):
+        missing = [c.title() for c in COLUMNS[:2] if c not in head]
+        return [], [refused("", 1, [{"loc": ["header"], "msg": f"no column {', '.join(missing)}"}])]
+    found: dict[str, Found] = {}
+    last = ""
+    for number, row in ((below + 1, cells) for below, _, cells in rows if any(map(str.strip, cells))):
+        if number > MOST_ROWS:
+            return [], [refused("", number, [{"loc": [number], "msg": f"more than {MOST_ROWS} rows"}])]
+        if len(row) > MOST_COLUMNS:
+            return [], [refused(last, number, [{"loc": [number], "msg": f"more than {MOST_COLUMNS} cells"}])]
+        last = _cell(row, head, "rubric name") or last
+        _add(found.setdefault(last, Found(last, number)), row, head, number)
     bad = [refused(f.name, f.row, f.wrong) for f in found.values() if f.wrong]
     return [f for f in found.values() if not f.wrong], bad
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    # Not by a pattern: one that ends in digits tries each digit of a long row of them as its first.
+    return [cell.strip().rstrip(digits).strip().lower() for cell in cells]
 
 
 def refused(name: str, row: int, errors: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -73,14 +68,14 @@ def refused(name: str, row: int, errors: Sequence[dict[str, Any]]) -> dict[str, 
 
 def _cell(row: list[str], head: list[str], column: str) -> str:
     place = head.index(column) if column in head else -1
-    return _own(row[place]) if 0 <= place < len(row) else ""
+    return unguarded(row[place]) if 0 <= place < len(row) else ""
 
 
 def _add(found: Found, row: list[str], head: list[str], number: int) -> None:
     name = _cell(row, head, "criteria name")
     # Ratings follow in threes after the last named column; the header may name fewer of them than a row has.
     first = head.index("rating name") if "rating name" in head else len(COLUMNS)
-    cells = [_own(cell) for cell in row[first:]]
+    cells = [unguarded(cell) for cell in row[first:]]
     levels = []
     for k in range(0, len(cells), 3):
         label, description, points = [*cells[k : k + 3], "", ""][:3]
@@ -124,53 +119,3 @@ def _criterion(
         "step": gaps[0] if even and not ranged else None,
         "levels": levels,
     }
-
-
-def write(name: str, criteria: Sequence[dict[str, Any]]) -> str:
-    """A rubric as Canvas reads it. A criterion without levels gets its two ends as ratings and the range switched on."""
-    out = io.StringIO()
-    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)  # as the results of a batch
-    rows = []
-    for criterion in criteria:
-        levels = criterion.get("levels") or [
-            {"name": "Full marks", "from": criterion["max"]},
-            {"name": "No marks", "from": criterion["min"]},
-        ]
-        ordered = sorted(levels, key=lambda level: -float(level["from"]))
-        top = ordered[0]["from"] < criterion["max"]
-        cells: list[Any] = [name, criterion["name"], criterion.get("description", ""), str(_ranged(criterion)).lower()]
-        for n, level in enumerate(ordered):
-            # Canvas gives a rating the most points that it is worth; ours say where a level begins.
-            points = criterion["max"] if n == 0 and top else level["from"]
-            cells += [level["name"], level.get("description", ""), _points(float(points))]
-        rows.append(cells)
-    ratings = max((len(cells) - len(COLUMNS)) // 3 for cells in rows)
-    writer.writerow(
-        ["Rubric Name", "Criteria Name", "Criteria Description", "Criteria Enable Range", *RATING * ratings]
-    )
-    writer.writerows([[_harmless(cell) for cell in cells] for cells in rows])
-    return out.getvalue()
-
-
-def _ranged(criterion: dict[str, Any]) -> bool:
-    return criterion.get("step") is None
-
-
-def _points(points: float) -> float | int:
-    """Whole ones as people write them; the others with every digit."""
-    return int(points) if points.is_integer() else points
-
-
-def _harmless(cell: Any) -> Any:
-    """A cell that a spreadsheet would run as a formula begins with an apostrophe instead, which `_own` takes away again.
-
-    One that is such already gets another, so that what comes back is what was there. A number is no formula.
-    """
-    guarded = isinstance(cell, str) and cell.lstrip("'").startswith(FORMULA) and not NUMBER.fullmatch(cell)
-    return f"'{cell}" if guarded else cell
-
-
-def _own(cell: str) -> str:
-    """A cell without the spaces around it, and without the apostrophe that `_harmless` puts in front."""
-    cell = cell.strip()
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell

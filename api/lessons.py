@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -19,12 +19,17 @@ from db.rubric import Rubric
 
 FEWEST_EXAMPLES = 10
 MOST_EXAMPLES = 5000
+Scales = Mapping[str, Mapping[str, Any]]  # the criteria of a rubric by their names
 
 
 def lessons_of(session: Session, tenant_id: uuid.UUID, rubric: Rubric, body: NewCalibrationBody) -> list[NewExample]:
     """The examples, then the cohort. InvalidRequest says what is wrong with them, and where."""
-    scales = {c["name"]: c for c in rubric.criteria}
-    wrong = [each for n, e in enumerate(body.examples) for each in _wrong_scores(n, e, scales)]
+    scales = scales_of(rubric)
+    wrong = [
+        {"loc": ["examples", n, rater, name], "msg": message}
+        for n, example in enumerate(body.examples)
+        for rater, name, message in misfits(example, scales)
+    ]
     if wrong:
         raise InvalidRequest(f"{'.'.join(str(p) for p in wrong[0]['loc'])}: {wrong[0]['msg']}", wrong[:MOST_ERRORS])
     if isinstance(body.cohort, CohortBatch):
@@ -72,17 +77,19 @@ def _graded(example: ExampleBody) -> NewExample:
     return NewExample(example.text, dict(example.scores), scores_2=second, groups=groups)
 
 
-def _wrong_scores(n: int, example: ExampleBody, scales: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    wrong = []
+def scales_of(rubric: Rubric) -> Scales:
+    return {criterion["name"]: criterion for criterion in rubric.criteria}
+
+
+def misfits(example: ExampleBody, scales: Scales) -> Iterator[tuple[str, str, str]]:
+    """Scores that a rubric has no place for: the rater's field, the criterion, and why."""
     given = [("scores", example.scores), ("scores_2", example.scores_2 or {})]
     for rater, name, score in ((rater, *each) for rater, scores in given for each in scores.items()):
         scale = scales.get(name)
         if scale is None:
-            wrong.append({"loc": ["examples", n, rater, name], "msg": f"the rubric has {', '.join(scales)}"})
+            yield rater, name, f"the rubric has {', '.join(scales)}"
         elif not scale["min"] <= score <= scale["max"]:
-            message = f"{score:g} is not on the scale {scale['min']:g} to {scale['max']:g}"
-            wrong.append({"loc": ["examples", n, rater, name], "msg": message})
-    return wrong
+            yield rater, name, f"{score:g} is not on the scale {scale['min']:g} to {scale['max']:g}"
 
 
 def _every_criterion(examples: Sequence[NewExample], rubric: Rubric) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from flask import Response, request
@@ -12,12 +13,12 @@ from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from api import canvas
+from api import canvas, canvas_export
 from api.auth import allow
 from api.errors import InvalidRequest, UnsupportedMediaType
 from api.problems import Problem, field_errors
 from api.requests import look_at_bodies
-from api.routing import KEY, WRONG, answer, services
+from api.routing import FORM, KEY, WRONG, answer, services
 from api.rubric_bodies import (
     ExportQuery,
     ImportedRubrics,
@@ -27,6 +28,7 @@ from api.rubric_bodies import (
     RubricPath,
     RubricQuery,
 )
+from api.spool import spooled
 from db import activation
 from db.rubric import Rubric, add_version, find_rubric, list_rubrics, unmeasured, versions_of
 
@@ -76,7 +78,8 @@ def import_rubrics() -> Response:
     alone: `{"rubrics": [...], "rejected": [{"rubric", "row", "problem"}]}`.
     """
     caller = allow("submit")
-    good, rejected = canvas.read(io.StringIO(csv_text(), newline=""))
+    with csv_file() as file:
+        good, rejected = canvas.read(file)
     made = []
     with services().database.session() as session:
         for found in good:
@@ -100,7 +103,7 @@ def export_rubric(path: RubricPath, query: ExportQuery) -> Response:
     caller = allow("read")
     with services().database.session() as session:
         rubric = named(session, caller.tenant_id, path.rubric, query.version)
-    response = Response(canvas.write(rubric.name, rubric.criteria), mimetype="text/csv")
+    response = Response(canvas_export.write(rubric.name, rubric.criteria), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="rubric-v{rubric.version}.csv"'
     return response
 
@@ -115,21 +118,19 @@ def address(rubric: Rubric) -> str:
     return f"{routes.url_prefix}/{quote(rubric.name, safe='')}"
 
 
-def csv_text() -> str:
-    """The CSV of a request: its body, or the field `file` of a form. UTF-8, with or without a mark in front."""
+@contextmanager
+def csv_file() -> Iterator[BinaryIO]:
+    """The CSV of a request as a file, which is not held in memory: its body, or the field `file` of a form."""
     kind = request.mimetype
-    if kind == "multipart/form-data":
+    if kind == FORM:
         if "file" not in request.files:
             raise InvalidRequest("Send the file in the field 'file'.", [{"loc": ["file"], "msg": "is missing"}])
-        raw = request.files["file"].read()
+        yield request.files["file"].stream  # type: ignore[misc]  # werkzeug says IO[bytes]
     elif kind in ("text/csv", "application/csv", "text/plain"):
-        raw = request.get_data()
+        with spooled() as file:
+            yield file
     else:
         raise UnsupportedMediaType("Send the file as text/csv, or as multipart/form-data in the field 'file'.")
-    try:
-        return bytes(raw).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The file is not UTF-8 (byte {error.start}). Save it as 'CSV UTF-8'.") from error
 
 
 def rubric_body(session: Session, rubric: Rubric) -> dict[str, Any]:

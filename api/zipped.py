@@ -6,9 +6,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from api.batch_rows import BadRow
+from api.batch_rows import BadRow, Numbered
 from api.errors import InvalidRequest, TooLarge
 from api.files import LONGEST_NAME, TAKEN, clean_name, kind_of
 from db.bulk import NewRow
@@ -38,11 +38,11 @@ class Zipped:
             raise InvalidRequest(f"The .zip has no files. Put {TAKEN} files into it.")
         self._top = _shared_folder([entry.filename for entry in self._entries])
 
-    def rows(self) -> Iterator[Any]:
-        """A row for each file, or why it can't be taken. TooLarge when they unpack to more than may be."""
+    def rows(self) -> Iterator[Numbered]:
+        """A row for each file, counted from 1, or why it can't be taken. TooLarge when they unpack to more than may be."""
         self._inflated = 0
-        for entry in self._entries:
-            yield self._row(entry)
+        for number, entry in enumerate(self._entries, 1):
+            yield number, self._row(entry)
 
     def _row(self, entry: zipfile.ZipInfo) -> NewRow | BadRow:
         name = clean_name(entry.filename.removeprefix(self._top))

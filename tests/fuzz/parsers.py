@@ -58,17 +58,13 @@ def _document(kind: str) -> Reader:
     return reader
 
 
-def _utf8(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
-
-
 READERS: dict[str, tuple[st.SearchStrategy[Any], Reader]] = {
     "json": (near(JSON["batches.submit_batch"]) | mangled(encoded(JSON["batches.submit_batch"], False)), _items),
     "ndjson": (mangled(NDJSON), _rows(read_ndjson)),
     "csv": (mangled(CSV), _rows(read_csv)),
     "zip": (mangled(ZIP), lambda body: _rows(lambda file: Zipped(file, 100, 10**5, 10**6).rows())(body)),
-    "graded csv": (mangled(GRADED), lambda body: graded_csv.read(_utf8(body), ["Structure"])),
-    "canvas csv": (mangled(CANVAS), lambda body: canvas.read(io.StringIO(_utf8(body), newline=""))),
+    "graded csv": (mangled(GRADED), lambda body: graded_csv.read(io.BytesIO(body), {"Structure": {"min": 0, "max": 6}})),
+    "canvas csv": (mangled(CANVAS), lambda body: canvas.read(io.BytesIO(body))),
     "idempotency key": (text, read_key),
     "cursor": (text, read_cursor),
     **{kind: (mangled(body), _document(kind.partition("-")[0])) for kind, body in DOCUMENTS.items() if kind != "zip"},

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -104,3 +105,27 @@ def test_a_long_batch_is_taken_in_bounded_memory_and_its_results_are_given_back_
             grown = memory.peak() - before
             assert grown <= MOST_MB and size > ROWS, f"{form}: grown by {grown:.0f} MB for {size:,} bytes"
     served.http.post(f"/v1/batches/{batch['id']}/cancel")
+
+
+def test_a_table_of_graded_essays_as_long_as_a_body_may_be_takes_little_more_memory_than_its_essays(served):
+    rubric = {"name": "long", "criteria": [{"name": "Structure", "measures": "Structure", "min": 0, "max": 6}]}
+    assert served.http.post("/v1/rubrics", json=rubric).is_success
+
+    def teach(rows: int) -> int:
+        with tempfile.TemporaryFile("w+b") as body:
+            body.write(b"text,Structure\n")
+            for n, text in enumerate(bodies.texts(rows)):
+                body.write(f"{text},{n % 7 if n < rows // 2 else ''}\n".encode())  # half of them are the cohort
+            size = body.tell()
+            body.seek(0)
+            headers = {"Content-Type": "text/csv"}
+            answer = served.http.post("/v1/rubrics/long/calibrations", content=body, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return size
+
+    for _ in range(3):
+        teach(40)
+    before = (memory := served.memory).begin()
+    size = teach(ROWS)
+    grown = memory.peak() - before
+    assert grown <= 3 * size / 1e6, f"grown by {grown:.0f} MB for {size / 1e6:.0f} MB"

@@ -87,6 +87,63 @@ def test_bad_rows_of_lines_and_of_a_csv_are_named_by_number(api, database):
     assert batch["counts"]["total"] == 2 and "Secret" not in json.dumps(batch)
 
 
+def test_blank_lines_and_rows_count_and_are_no_rows(api):
+    batch = send(api, NDJSON, lines({"text": "a"}) + b"\n\n  \nnot json\n").json
+    assert (batch["counts"]["total"], [each["row"] for each in batch["rejected"]]) == (1, [4])
+    batch = send(api, CSV, b"text,id\na,1\n\n,\n,4\nb,5\n").json
+    assert (batch["counts"]["total"], [each["row"] for each in batch["rejected"]]) == (2, [4])
+
+
+def test_a_batch_without_a_good_row_names_rows_of_a_file_by_their_number_and_items_by_their_place(api):
+    for kind, body, places in (
+        (NDJSON, b"\n[]\n{}\n", [["row", 2], ["row", 3]]),
+        (CSV, b"text,id\n,1\n\n,3\n", [["row", 1], ["row", 3]]),
+        ("application/json", b'{"items": [1, {}]}', [["items", 0], ["items", 1]]),
+    ):
+        assert [each["loc"] for each in send(api, kind, body).json["errors"]] == places
+
+
+def test_an_empty_text_that_is_the_only_cell_of_its_row_is_refused_by_name(api):
+    for body in (b'text\na\n""\nb\n', b'text,id\na,1\n""\nb,3', b"text\r\na\r\n  \r\nb"):
+        batch = send(api, CSV, body).json
+        assert (batch["counts"]["total"], [each["row"] for each in batch["rejected"]]) == (2, [2])
+
+
+UNCLOSED = ['"s2,text2\ns3,text3\n', '"\ns3,text3\n', '"text2\ns3,"text3"\n', '"text2\n"s3","text3"\n"s4","text4"\n']
+
+
+@pytest.mark.parametrize("rest", UNCLOSED)
+def test_a_quote_that_is_not_closed_makes_no_two_students_one(api, database, rest):
+    before = stored(database)
+    answer = send(api, CSV, f'external_id,text\ns0,"two\nlines"\n\ns2,{rest}'.encode())
+    assert answer.status_code == 422 and stored(database) == before
+    assert answer.json["detail"].startswith("Line 5: ") and "quote is not closed" in answer.json["detail"]
+    assert answer.json["errors"][0]["loc"] == ["line", 5]
+
+
+def test_quotes_as_spreadsheets_and_people_write_them_are_read(api, database):
+    rows = [
+        '"one","He said ""no"", twice."',
+        'two,A 5" screen and a "word".',
+        '"","two\r\nlines"',
+        'four,"A ""quote"""',
+    ]
+    batch = send(api, CSV, "\r\n".join(["external_id,text", *rows]).encode()).json
+    assert [text for text, *_ in texts(database, batch)] == [
+        'He said "no", twice.', 'A 5" screen and a "word".', "two\r\nlines", 'A "quote"',
+    ]  # fmt: skip
+
+
+def test_a_header_of_two_lines_says_its_separator_too(api, database):
+    batch = send(api, CSV, b'"two\nlines";"text ";note\n1;One, and more.;2\n').json
+    assert texts(database, batch)[0][0] == "One, and more."
+
+
+def test_a_table_of_too_many_texts_is_refused(api):
+    answer = send(api, CSV, b"text\n" + b"a\n" * 10_001)
+    assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+
+
 def test_a_line_that_is_too_long_sinks_no_other(api):
     body = lines({"text": "a" * (5 * 2**20)}, {"text": "Good."})
     batch = send(api, NDJSON, body).json

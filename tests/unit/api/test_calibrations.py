@@ -174,6 +174,50 @@ def test_a_csv_that_can_not_be_read_says_where(api, csv, said):
     assert said in answer.json["detail"]
 
 
+def taught(api, csv, path=PATH):
+    return api("POST", path, data=csv.encode(), content_type="text/csv")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_of_a_spreadsheet_elsewhere_teaches_as_well(api, database, separator):
+    rows = "\ufefftext ,Structure , group:gender\r\n" + "".join(f'"Text; {n}",3,F\r\n' for n in range(10)) + ",,\r\n"
+    rows = rows.replace(",", separator).replace(f"3{separator}", f"2,5{separator}")
+    answer = taught(api, rows)
+    assert (answer.status_code, answer.json.get("examples"), answer.json.get("cohort")) == (202, 10, 0), answer.text
+    with database.session() as session:
+        kept = session.get_one(Example, (uuid.UUID(answer.json["id"]), 0))
+        assert (kept.scores, kept.groups) == ({"Structure": 2.5}, {"gender": "F"})
+
+
+def test_a_criterion_that_is_graded_in_two_columns_of_its_name_is_refused(api):
+    answer = taught(api, "text,Structure,Structure \n" + "a,1,2\n" * 10)
+    assert answer.status_code == 422 and "the column 'Structure' twice" in answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "said"),
+    [
+        ("a,high,", [], "'high' in the column 'Structure' is no number"),
+        ("a,9,", ["Structure"], "9 is not on the scale 0 to 6"),
+        ("a,3,9", ["Structure_2"], "9 is not on the scale 0 to 6"),
+        ("a,2000000,", ["Structure"], "less than or equal to 1000000"),
+        (",3,", ["text"], "character"),
+        ("a,,3", [], "no first one"),
+        ("a,1,2,3", [], "more cells"),
+    ],
+)
+def test_a_graded_row_is_named_by_its_place_in_the_file(api, row, column, said):
+    answer = taught(api, f'text,Structure,Structure_2\n"two\nlines",3,3\n\n,,\n{row}\n')
+    [wrong] = answer.json["errors"]
+    assert (answer.status_code, wrong["loc"]) == (422, ["row", 4, *column]) and said in wrong["msg"]
+    assert answer.json["detail"].startswith(", ".join(["Row 4", *column, "line 6: "])), answer.json["detail"]
+
+
+def test_a_quote_that_is_not_closed_makes_no_two_graded_essays_one(api):
+    answer = taught(api, "text,Structure\n" + "a,1\n" * 10 + '"s2,3\ns3,4\n')
+    assert answer.status_code == 422 and answer.json["detail"].startswith("Line 12: ")
+
+
 def test_the_rubric_that_comes_along_can_not_be_taught(api):
     answer = api("POST", "/v1/rubrics/default/calibrations", json={"examples": examples(10)})
     assert answer.status_code == 422

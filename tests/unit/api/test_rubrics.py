@@ -140,6 +140,22 @@ def test_a_canvas_file_makes_its_good_rubrics_and_refuses_the_bad_one_alone(api)
     assert "'many' are no number" in bad["problem"]["detail"]
 
 
+def test_a_canvas_file_of_a_spreadsheet_elsewhere_is_read(api):
+    file = "Rubric Name;Criteria Name;Criteria Description;Rating Name 1;Rating Description 1;Rating Points 1\r\n"
+    file += 'Essay;Clarity;"Short, and clear";Good;;2,5\r\n;;;;;\r\n'
+    answer = api("POST", "/v1/rubrics/import", data=file.encode(), content_type="text/csv")
+    assert answer.status_code == 201 and answer.json["rejected"] == [], answer.text
+    [criterion] = answer.json["rubrics"][0]["criteria"]
+    assert (criterion["description"], criterion["max"]) == ("Short, and clear", 2.5)
+
+
+def test_a_quote_that_is_not_closed_makes_no_two_criteria_one(api):
+    file = CANVAS.replace("History,Structure,Order", 'History,Structure,"Order')
+    answer = api("POST", "/v1/rubrics/import", data=file.encode(), content_type="text/csv")
+    assert answer.status_code == 422 and answer.json["detail"].startswith("Line 2: "), answer.text
+    assert [r["name"] for r in api("GET", "/v1/rubrics").json["items"]] == ["default"]
+
+
 def test_a_file_that_is_no_rubric_is_refused_with_the_reason(api):
     answer = api("POST", "/v1/rubrics/import", data=b"a,b\n1,2\n", content_type="text/csv")
     assert answer.status_code == 422
