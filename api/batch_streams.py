@@ -1,4 +1,5 @@
-"""`POST /v1/batches` as JSON, NDJSON, CSV or a .zip: read from a temporary file row by row, and written in pieces."""
+"""`POST /v1/batches` as JSON, NDJSON, CSV, or a form with such a file or a .zip: read from a temporary file row by row, and
+written in pieces."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import BinaryIO
 
 from flask import Response, request
 from pydantic import ValidationError
+from werkzeug.datastructures import FileStorage
 
 from api.batch_bodies import STREAMED, BatchSettings, NewBatchBody, QuerySettings
 from api.batch_readers import read_csv, read_items, read_ndjson, read_settings
@@ -21,7 +23,9 @@ from api.routing import FORM, services
 from api.spool import spooled
 from api.zipped import Zipped
 
-READERS = {"application/x-ndjson": read_ndjson, "text/csv": read_csv}
+ZIP, NDJSON, CSV = "application/zip", "application/x-ndjson", "text/csv"
+READERS = {NDJSON: read_ndjson, CSV: read_csv}
+ENDINGS = {".zip": ZIP, ".csv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
 
 
 @routes.before_request
@@ -31,7 +35,7 @@ def _take_a_stream() -> Response | None:
         return None
     if request.mimetype not in STREAMED:
         return _items()
-    return _zip() if request.mimetype == FORM else _lines()
+    return _form() if request.mimetype == FORM else _lines()
 
 
 def _items() -> Response:
@@ -53,17 +57,29 @@ def _lines() -> Response:
         return hand_in(settings, rows, rows.rejected, digest.digest())
 
 
-def _zip() -> Response:
-    upload, limits = the_file(), services().settings
-    name = (upload.filename or "").lower()
-    # As with single files: the name's ending says it, or else the type.
-    if not name.endswith(".zip") and upload.mimetype != "application/zip":
-        raise UnsupportedMediaType("Send the files of a batch as one .zip.")
-    settings = _settings()
+def _form() -> Response:
+    upload, most = the_file(), services().settings.max_batch_items
+    kind, settings = _kind(upload), _settings()
     file: BinaryIO = upload.stream  # type: ignore[assignment]  # werkzeug says IO[bytes]
-    zipped = Zipped(file, limits.max_batch_items, limits.max_file_bytes, limits.max_unzipped_bytes)
-    rows = ReadRows(zipped.rows, settings.prompt, limits.max_batch_items)
-    return hand_in(settings, rows, rows.rejected, form_fingerprint(), unread=True)
+    read = _zipped(file).rows if kind == ZIP else lambda: READERS[kind](file)
+    rows = ReadRows(read, settings.prompt, most)
+    return hand_in(settings, rows, rows.rejected, form_fingerprint(), unread=kind == ZIP)
+
+
+def _kind(upload: FileStorage) -> str:
+    """The type of a class. As with single files: the name's ending says it, or else the part's type."""
+    name = (upload.filename or "").lower()
+    kind = next((kind for ending, kind in ENDINGS.items() if name.endswith(ending)), upload.mimetype)
+    if kind not in ENDINGS.values():
+        raise UnsupportedMediaType(
+            "Send the files of a batch as one .zip, or its texts as one .csv, .ndjson or .jsonl."
+        )
+    return kind
+
+
+def _zipped(file: BinaryIO) -> Zipped:
+    limits = services().settings
+    return Zipped(file, limits.max_batch_items, limits.max_file_bytes, limits.max_unzipped_bytes)
 
 
 def _settings() -> BatchSettings:

@@ -47,8 +47,8 @@ def submit_batch(body: NewBatchBody) -> Response:
     counted from 1, each with its problem. Batches run as bulk, behind single jobs.
 
     As `application/json`; as `application/x-ndjson`, an item a line; as `text/csv` with the columns `text`, `external_id` and
-    `prompt` (others become metadata); or as `multipart/form-data` with a `.zip`
-    of .txt, .md, .docx and .pdf files in `file`, and the settings beside it. A file's name is its `external_id`.
+    `prompt` (others become metadata); or as `multipart/form-data` with the settings beside one `file`: such a .csv, .ndjson or
+    .jsonl, or a .zip of .txt, .md, .docx and .pdf files. The name of a file of a .zip is its `external_id`.
     The settings may stand in the query string; those in a body come first.
 
     With `"baseline": "auto"` and 20 texts or more, a calibration is first made from the batch's own texts, ungraded as

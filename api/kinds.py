@@ -38,7 +38,10 @@ def tell(document: dict[str, Any]) -> None:
         "application/x-ndjson": {"schema": {**TEXT, "description": "an item a line"}},
         "text/csv": {"schema": {**TEXT, "description": "columns text, external_id, prompt; others become metadata"}},
         "multipart/form-data": _form(
-            settings[BatchSettings], "a .zip of .txt, .md, .docx and .pdf files", "application/zip"
+            settings[BatchSettings],
+            "a .zip of .txt, .md, .docx and .pdf files, or the texts as .csv, .ndjson or .jsonl: the ending of its name says "
+            "which, or its part's type",
+            *("application/zip", "text/csv", "application/x-ndjson"),
         ),
     }
     batch.setdefault("parameters", []).extend(_in_the_query(settings[QuerySettings]["properties"]))

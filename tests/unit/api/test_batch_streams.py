@@ -317,6 +317,46 @@ def test_a_zip_without_an_ending_is_one_when_its_part_says_so(api):
         assert send_form(api, "/v1/batches", {"file": part}).status_code == status
 
 
+FORM_FILES = [
+    ("class.csv", "application/vnd.ms-excel", b"text,external_id,n\nOne.,a,1\n\n,b,2\nTwo.,,\n", 3),
+    ("CLASS.NDJSON", "application/octet-stream", lines({"text": "One.", "external_id": "a", "metadata": {"n": "1"}}) + b"\n\n[]\n"
+     + lines({"text": "Two."}), 3),
+    ("class.jsonl", None, lines({"text": "One.", "external_id": "a", "metadata": {"n": "1"}}, {}, {"text": "Two."}), 2),
+    ("class", "text/csv", b"external_id;text;n\na;One.;1\n;;\n;;3\n;Two.;\n", 3),
+    ("class.data", "application/x-ndjson; charset=utf-8",
+     lines({"text": "One.", "external_id": "a", "metadata": {"n": "1"}}, 1, {"text": "Two."}), 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind", "content", "bad"), FORM_FILES, ids=[case[0] for case in FORM_FILES])
+def test_a_table_or_lines_may_come_as_the_file_of_a_form(api, database, name, kind, content, bad):
+    part = FileStorage(io.BytesIO(content), filename=name, content_type=kind)
+    answer = send_form(api, "/v1/batches", {"file": part, "prompt": "Shared?", "device": "cpu"})
+    batch = answer.json
+    assert answer.status_code == 202, answer.text
+    assert texts(database, batch) == [("One.", "Shared?", "a", {"n": "1"}), ("Two.", "Shared?", None, {})]
+    assert [each["row"] for each in batch["rejected"]] == [bad]
+    assert api("GET", f"/v1/jobs?batch={batch['id']}").json["items"][0]["device"] == "cpu"
+
+
+def test_a_table_in_a_form_can_be_sent_again_and_is_refused_as_a_body_is(api, database):
+    def hand_in(content, **fields):
+        key = {"Idempotency-Key": "form-csv"}
+        return send_form(api, "/v1/batches", {"file": (io.BytesIO(content), "class.csv"), **fields}, key)
+
+    first, before = hand_in(b"text\na\n"), stored(database)
+    assert hand_in(b"text\na\n").json["id"] == first.json["id"]
+    assert hand_in(b"text\nb\n").json["code"] == "idempotency_mismatch"
+    for content, fields in (
+        (b'text\n"a\n', {}),
+        (b"essay\na\n", {}),
+        (b"text\n\xff\n", {}),
+        (b"text\na\n", {"colour": "red"}),
+    ):
+        assert hand_in(content, **fields).status_code == 422
+    assert stored(database) == before
+
+
 def test_only_one_zip_is_taken(api):
     assert send_zip(api, b"x", name="class.rar").json["code"] == "unsupported_media_type"
     one, two = ((io.BytesIO(zipped({"a.txt": b"a"})), "a.zip") for _ in range(2))
