@@ -24,6 +24,8 @@ TYPES = {
 }
 TAKEN = ", ".join(f".{kind}" for kind in KINDS)
 LONGEST_NAME = 255
+# Unicode counts them among what controls: they make one emoji of several, and words of Persian and of languages of India.
+JOINERS = "\u200c\u200d"
 
 
 def the_file() -> FileStorage:
@@ -57,8 +59,8 @@ def kind_of(name: str, content_type: str = "") -> str | None:
 
 def clean_name(name: str) -> str:
     """A file's name as an external id: as it is, without what no database and no screen can hold."""
-    shown = "".join(c for c in name.encode("utf-8", "replace").decode() if unicodedata.category(c)[0] != "C")
-    return shown.strip()
+    whole = name.encode("utf-8", "replace").decode()
+    return "".join(c for c in whole if c in JOINERS or unicodedata.category(c)[0] != "C").strip()
 
 
 def read_at_most(file: BinaryIO, most: int) -> bytes | None:

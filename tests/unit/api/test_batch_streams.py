@@ -248,6 +248,11 @@ def test_a_zip_is_a_batch_of_its_files_and_bad_ones_are_named(api, database):
     assert [row.kind for row in kept] == ["txt", "docx", "pdf", "md"] and kept[1].content == files["class/ben.docx"]
 
 
+def test_names_of_a_zip_keep_the_joiners_of_their_characters(api, database):
+    batch = send_zip(api, {"👩\u200d👩\u200d👧.txt": b"Text.", "نامه\u200cها.txt": b"Text.", "a\u202eb.txt": b"Text."}).json
+    assert [name for *_, name, _ in texts(database, batch)] == ["👩\u200d👩\u200d👧.txt", "نامه\u200cها.txt", "ab.txt"]
+
+
 def test_a_zip_can_be_named_as_a_cohort_when_it_was_read_and_makes_no_baseline_before(api):
     api("POST", "/v1/rubrics", json={"name": "zip", "criteria": [{"name": "Structure", "min": 0, "max": 6}]})
     files = {f"{n}.txt": b"Text." for n in range(20)}

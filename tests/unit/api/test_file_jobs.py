@@ -62,6 +62,12 @@ def test_a_file_without_an_external_id_goes_by_its_name(api):
     assert send(api, name="anna.txt").json["external_id"] == "anna.txt"
 
 
+def test_a_name_keeps_the_joiners_of_its_characters_and_loses_what_turns_or_hides_text(api):
+    for name in ("👩\u200d👩\u200d👧.txt", "نامه\u200cها.txt", "क\u200dष.txt"):
+        assert send(api, name=name).json["external_id"] == name
+    assert send(api, name="a\u202etxt\u2066\u200b\x7f.txt").json["external_id"] == "atxt.txt"
+
+
 @pytest.mark.parametrize(
     ("name", "kind"), [("essay", "text/plain"), ("essay.text", "text/plain"), ("a.md", "image/png")]
 )
