@@ -18,7 +18,6 @@ NUMBER = re.compile(r"-?[0-9.]+")
 def write(name: str, criteria: Sequence[dict[str, Any]]) -> str:
     """A rubric as Canvas reads it. A criterion without levels gets its two ends as ratings and the range switched on."""
     out = io.StringIO()
-    writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)  # as the results of a batch
     rows = []
     for criterion in criteria:
         levels = criterion.get("levels") or [
@@ -34,8 +33,9 @@ def write(name: str, criteria: Sequence[dict[str, Any]]) -> str:
             cells += [level["name"], level.get("description", ""), _points(float(points))]
         rows.append(cells)
     ratings = max((len(cells) - len(HEADER)) // 3 for cells in rows)
-    writer.writerow([*HEADER, *RATING * ratings])
-    writer.writerows([[guarded(cell) for cell in cells] for cells in rows])
+    csv.writer(out).writerow([*HEADER, *RATING * ratings])
+    quoted = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)  # as the results of a batch
+    quoted.writerows([[guarded(cell) for cell in cells] for cells in rows])
     return out.getvalue()
 
 

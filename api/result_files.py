@@ -66,9 +66,10 @@ def _decided(result: Result | None, criteria: Sequence[dict[str, Any]]) -> list[
 def as_csv(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
     """CSV in UTF-8, in pieces."""
     out = io.StringIO()
-    # Texts in quotes: where lists are parted by semicolons, one inside a text would end its cell and begin another.
+    # Texts in quotes: where lists are parted by semicolons, one inside a text would end its cell and begin another. Heads
+    # are bare, as programs look for them, unless a criterion's name has such a sign.
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(heads)
+    (writer if any(sign in head for head in heads for sign in ";|\t") else csv.writer(out)).writerow(heads)
     for cells in rows:
         writer.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in cells])
         if out.tell() > PIECE:

@@ -166,6 +166,14 @@ def test_a_separator_inside_a_name_makes_no_cell_of_its_own(api, separator):
     assert not [cell for cell in elsewhere if cell.startswith("=")]
 
 
+def test_a_separator_inside_a_criterion_makes_no_head_of_its_own(api):
+    for name, begins in (("a;=1+1", '"external_id","state",'), ("Task response", "external_id,state,")):
+        own = {"criteria": [{"name": name, "measures": "Structure"}]}
+        batch = api("POST", "/v1/batches", json={"items": [{"text": "A text."}], "rubric": own}).json["id"]
+        answer = results(api, batch, "csv").text
+        assert answer.startswith(begins) and name in next(csv.reader(io.StringIO(answer)))
+
+
 def test_a_criterion_that_is_named_like_a_formula_heads_a_column_all_the_same(api):
     own = {"criteria": [{"name": "=1+1", "measures": "Structure", "max": 6}]}
     batch = api("POST", "/v1/batches", json={"items": [{"text": "A text."}], "rubric": own}).json["id"]

@@ -102,4 +102,4 @@ def test_a_value_that_is_too_long_is_not_held(body):
 def test_settings_may_come_before_and_after_the_items():
     file = io.BytesIO(b'\xef\xbb\xbf{"a": 1, "items": [1, {"text": "x"}], "b": {"items": [2]}} ')
     assert read_settings(file, 5) == {"a": 1, "items": [None], "b": {"items": [2]}}
-    assert list(read_items(file)) == [1, {"text": "x"}] == list(read_items(file))
+    assert list(read_items(file)) == [(1, 1), (2, {"text": "x"})] == list(read_items(file))
