@@ -100,7 +100,7 @@ BATCH: dict[str, Any] = {
 }  # fmt: skip
 REFUSED = {
     "type": "urn:gradeline:problem:invalid_request", "title": "The row can't be graded", "status": 422,
-    "code": "invalid_request", "detail": "text: the text is empty", "errors": [{"loc": ["text"], "msg": "the text is empty"}],
+    "code": "invalid_request", "detail": "text: The text is empty.", "errors": [{"loc": ["text"], "msg": "The text is empty."}],
 }  # fmt: skip
 RUBRIC = {
     "id": RUBRIC_ID, "name": NAME, "version": 1, "versions": [1], "prompt": TASK, "criteria": CRITERIA,
@@ -148,8 +148,8 @@ ANSWERS: dict[str, Any] = {
     "Ready": {"ready": True, "database": True, "broker": True, "workers": 1},
     "Problem": {
         "type": "urn:gradeline:problem:invalid_request", "title": "The request can't be carried out as it stands",
-        "status": 422, "detail": "text: the text is empty", "code": "invalid_request",
-        "errors": [{"loc": ["text"], "msg": "the text is empty"}], "request_id": "0198f0c27a1b7c3d8e4f000000000008",
+        "status": 422, "detail": "text: The text is empty.", "code": "invalid_request",
+        "errors": [{"loc": ["text"], "msg": "The text is empty."}], "request_id": "0198f0c27a1b7c3d8e4f000000000008",
     },
     "OldScores": {"Structure": "Good", "Clarity": "Good", "Relevance": "Fair", "Academic_Writing": "Fair"},
     "OldError": {"error": "Student submission text is required", "status": "error"},

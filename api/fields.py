@@ -28,6 +28,11 @@ MAX_METADATA_DEPTH = 64  # what writes answers gives up at 255
 MAX_URL_BYTES = 2000  # PostgreSQL's indexes take no more than 2,700
 
 
+NO_UNICODE = "a lone surrogate is not allowed: the text is not valid Unicode"
+# Kinds of a union, for pydantic alone: it puts the kind that it tried into the place of a mistake.
+BY_NAME, BY_ITSELF = "<name>", "<rubric>"
+
+
 @dataclass(frozen=True)
 class Checked(AfterValidator):
     """A check by a function, and what the document says of it: a pattern, unless there is one already."""
@@ -45,7 +50,7 @@ def clean(value: str) -> str:
     try:
         value.encode()  # a hundred times as fast as looking at each character
     except UnicodeEncodeError as error:
-        raise ValueError("a lone surrogate is not allowed: the text is not valid Unicode") from error
+        raise ValueError(NO_UNICODE) from error
     return value
 
 

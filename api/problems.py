@@ -10,9 +10,11 @@ from typing import Any
 from flask import Flask, Response, g, json, request
 from gunicorn.http.errors import ParseException
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from api.errors import ApiError, InvalidRequest
+from api.fields import BY_ITSELF, BY_NAME, NO_UNICODE
 from db import errors as db
 from db.tracebacks import in_words, story
 
@@ -114,8 +116,19 @@ def install(app: Flask) -> None:
 
 def field_errors(error: ValidationError) -> list[dict[str, Any]]:
     """Pydantic's findings, the first of them, without the input: it may be a student's text."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)[:MOST_ERRORS]
-    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in found]
+    found = error.errors(include_input=False, include_url=False)[:MOST_ERRORS]
+    return [{"loc": [p for p in each["loc"] if p not in (BY_NAME, BY_ITSELF)], "msg": _plain(each)} for each in found]
+
+
+def _plain(found: ErrorDetails) -> str:
+    """What is wrong, as a sentence; in pydantic's words where they are plain."""
+    if found["type"] == "value_error":
+        return _sentence(found["ctx"]["error"])
+    if found["type"] == "string_unicode":
+        return _sentence(NO_UNICODE)
+    if found["type"] == "string_too_short" and found["ctx"]["min_length"] == 1:
+        return f"The {'text' if found['loc'][-1:] == ('text',) else 'value'} is empty."
+    return found["msg"]
 
 
 def invalid(error: ValidationError) -> InvalidRequest:
@@ -148,7 +161,7 @@ def _bad_cursor(error: Exception) -> Response:
     return problem("invalid_request", str(error), [{"loc": ["cursor"], "msg": str(error)}])
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception | str) -> str:
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}."
 

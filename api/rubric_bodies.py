@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.fields import Clean, NotBlank, ShortText
+from api.fields import BY_ITSELF, BY_NAME, Clean, NotBlank, ShortText
 from api.problems import PartProblem
 from db.rubric import INLINE, MEASURES, is_id
 
@@ -70,9 +70,9 @@ class CriterionBody(BaseModel):
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.max <= self.min:
-            raise ValueError(f"max ({self.max:g}) must be greater than min ({self.min:g})")
+            raise ValueError(f"the max ({self.max:g}) must be greater than min ({self.min:g})")
         if self.step is not None and not 1 <= (self.max - self.min) / self.step <= MAX_STEPS:
-            raise ValueError(f"step must part the scale into 1 to {MAX_STEPS:,} steps")
+            raise ValueError(f"the step must part the scale into 1 to {MAX_STEPS:,} steps")
         outside = [level.name for level in self.levels if not self.min <= level.begins <= self.max]
         if outside:
             raise ValueError(f"levels must begin on the scale {self.min:g} to {self.max:g}: {', '.join(outside)}")
@@ -109,8 +109,8 @@ class InlineRubric(BaseModel):
 
 # Told apart first, so that what is wrong with a rubric is not said of a name as well.
 WantedRubric = Annotated[
-    Annotated[ShortText, Tag("name")] | Annotated[InlineRubric, Tag("rubric")],
-    Discriminator(lambda value: "rubric" if isinstance(value, dict | InlineRubric) else "name"),
+    Annotated[ShortText, Tag(BY_NAME)] | Annotated[InlineRubric, Tag(BY_ITSELF)],
+    Discriminator(lambda value: BY_ITSELF if isinstance(value, dict | InlineRubric) else BY_NAME),
 ]
 
 

@@ -144,6 +144,12 @@ def test_a_table_of_too_many_texts_is_refused(api):
     assert (answer.status_code, answer.json["code"]) == (413, "too_large")
 
 
+def test_why_a_row_is_refused_is_said_in_plain_words(api):
+    batch = send(api, NDJSON, b'{"text": " "}\n{"text": "\\ud800"}\n{"text": "Good."}\n').json
+    said = [each["problem"]["detail"] for each in batch["rejected"]]
+    assert said == ["text: The text is empty.", "text: A lone surrogate is not allowed: the text is not valid Unicode."]
+
+
 def test_a_line_that_is_too_long_sinks_no_other(api):
     body = lines({"text": "a" * (5 * 2**20)}, {"text": "Good."})
     batch = send(api, NDJSON, body).json
@@ -249,7 +255,9 @@ def test_a_zip_is_a_batch_of_its_files_and_bad_ones_are_named(api, database):
 
 
 def test_names_of_a_zip_keep_the_joiners_of_their_characters(api, database):
-    batch = send_zip(api, {"👩\u200d👩\u200d👧.txt": b"Text.", "نامه\u200cها.txt": b"Text.", "a\u202eb.txt": b"Text."}).json
+    batch = send_zip(
+        api, {"👩\u200d👩\u200d👧.txt": b"Text.", "نامه\u200cها.txt": b"Text.", "a\u202eb.txt": b"Text."}
+    ).json
     assert [name for *_, name, _ in texts(database, batch)] == ["👩\u200d👩\u200d👧.txt", "نامه\u200cها.txt", "ab.txt"]
 
 

@@ -201,7 +201,7 @@ def test_a_criterion_that_is_graded_in_two_columns_of_its_name_is_refused(api):
         ("a,9,", ["Structure"], "9 is not on the scale 0 to 6"),
         ("a,3,9", ["Structure_2"], "9 is not on the scale 0 to 6"),
         ("a,2000000,", ["Structure"], "less than or equal to 1000000"),
-        (",3,", ["text"], "character"),
+        (",3,", ["text"], "The text is empty."),
         ("a,,3", [], "no first one"),
         ("a,1,2,3", [], "more cells"),
     ],

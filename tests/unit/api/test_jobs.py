@@ -72,6 +72,29 @@ def test_an_error_says_where_and_never_quotes_the_text(api):
     assert "secret" not in answer.text
 
 
+SAID = [
+    ('{"text": ""}', ["text"], "The text is empty."),
+    ('{"text": " \\n"}', ["text"], "The text is empty."),
+    ('{"text": "a\\ud800b"}', ["text"], "A lone surrogate is not allowed: the text is not valid Unicode."),
+    ('{"text": "a\\u0000"}', ["text"], "A NUL character is not allowed."),
+    ('{"text": "a", "metadata": {"a": "\\udc00"}}', ["metadata"],
+     "A lone surrogate is not allowed: the text is not valid Unicode."),
+    ('{"text": "a", "rubric": ""}', ["rubric"], "The value is empty."),
+    ('{"text": "a", "rubric": {"criteria": [{"name": "x", "colour": 1}]}}', ["rubric", "criteria", 0, "colour"],
+     "Extra inputs are not permitted"),
+    ('{"text": "a", "rubric": {"name": 1, "criteria": [{"name": "x"}]}}', ["rubric", "name"], "Extra inputs are not permitted"),
+    ('{"text": "a", "rubric": {"criteria": [{"name": "x", "min": 1, "max": 0}]}}', ["rubric", "criteria", 0],
+     "The max (0) must be greater than min (1)."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "loc", "said"), SAID)
+def test_what_is_wrong_is_said_in_plain_words_at_the_place_that_the_caller_wrote(api, body, loc, said):
+    answer = api("POST", "/v1/jobs", data=body, **BODY).json
+    assert answer["errors"] == [{"loc": loc, "msg": said}]
+    assert answer["detail"] == f"{'.'.join(str(part) for part in loc)}: {said}"
+
+
 @pytest.mark.parametrize("key", [None, "", "gl_x_y", "gl_" + "0" * 12 + "_" + "a" * 43, "x" * 5000])
 def test_without_a_valid_key_nothing_is_told_or_stored(app, database, key):
     before = stored(database)
