@@ -25,6 +25,7 @@ BEYOND_A_SCHEMA = re.compile(
             # it names what is not there, or another's
             "this cursor was not made by this API",
             "there is no rubric '",
+            "there is no batch with this id",
             "this server does not offer the model",
             "The name '.*' is taken by Gradeline",
             "A rubric that is called '.*' could not be reached",
