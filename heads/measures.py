@@ -38,11 +38,16 @@ class Assignment:
         ]
 
 
-def in_prompt(each: Assignment) -> tuple[list[float], list[float]]:
-    """Kappas by five folds, and the share of held-out scores inside their intervals, a criterion each."""
-    numbers, predicted = teach(each.inputs, each.surface, each.scores, each.criteria, each.standing)
-    covered = coverage(each.criteria, each.scores, predicted, numbers.half_widths)
-    return each.qwk(np.arange(len(predicted)), predicted), covered
+def in_prompt(each: Assignment, folding: int = 0) -> tuple[list[float], list[float]]:
+    """Kappas by five folds, and the share of held-out scores inside their intervals, a criterion each.
+
+    `folding` says which essays are held out together: each number makes other folds.
+    """
+    n = len(each.scores)
+    order = np.random.default_rng(folding).permutation(n) if folding else np.arange(n)
+    scores = each.scores[order]
+    numbers, predicted = teach(each.inputs[order], each.surface, scores, each.criteria, each.standing)
+    return each.qwk(order, predicted), coverage(each.criteria, scores, predicted, numbers.half_widths)
 
 
 def coverage(criteria: Sequence[Criterion], scores: Array, unit: Array, half: Array) -> list[float]:
