@@ -28,6 +28,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from db import jobs, window
+from db.batch import Batch
 from db.erasing import erase
 from db.errors import IllegalMove
 from db.job import FINAL, Attempt, Job, Result
@@ -66,11 +67,21 @@ def tenant_of_its_own(database: Database) -> uuid.UUID:
         return new_tenant(session)
 
 
-def submit(database: Database, tenant: uuid.UUID, queue: str, count: int) -> list[uuid.UUID]:
-    new = NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue)
+def submit(
+    database: Database, tenant: uuid.UUID, queue: str, count: int, batch: uuid.UUID | None = None
+) -> list[uuid.UUID]:
+    new = NewJob(text="Some text.", model="m", device="any", priority="bulk", queue=queue, batch_id=batch)
     with database.session() as session:
         rubric = default_rubric(session)
         return [jobs.submit(session, tenant, rubric, new).id for _ in range(count)]
+
+
+def new_batch(database: Database, tenant: uuid.UUID) -> uuid.UUID:
+    with database.session() as session:
+        made = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=20)
+        session.add(made)
+        session.flush()
+        return made.id
 
 
 def take(session: Session, queue: str, room: int) -> list[uuid.UUID]:
@@ -340,8 +351,9 @@ def test_no_order_of_events_breaks_the_rules_of_jobs(database):
 class Crowd:
     """Threads that do all of it at once for a while, each with its own seed."""
 
-    def __init__(self, database: Database, tenant: uuid.UUID, queue: str, ids: list[uuid.UUID]) -> None:
-        self.database, self.tenant, self.queue, self.ids = database, tenant, queue, ids
+    def __init__(self, database: Database, tenant: uuid.UUID, queue: str, batches: list[uuid.UUID]) -> None:
+        self.database, self.tenant, self.queue, self.batches = database, tenant, queue, batches
+        self.ids = [job_id for each in batches for job_id in submit(database, tenant, queue, 20, each)]
         self.claims: list[Claimed] = []
         self.wrote: list[uuid.UUID] = []  # as often as a write said that it moved a job to succeeded
         self.errors: list[BaseException] = []
@@ -388,9 +400,18 @@ class Crowd:
         with suppress(IllegalMove), self.database.session() as session:
             jobs.retry(session, self.tenant, rng.choice(self.ids))
 
+    def cancel_many(self, rng: random.Random) -> None:
+        with self.database.session() as session:
+            jobs.cancel_batch(session, self.tenant, rng.choice(self.batches))
+
+    def retry_many(self, rng: random.Random) -> None:
+        with self.database.session() as session:
+            jobs.retry_failed(session, self.tenant, rng.choice((5, 60)))
+
     def run(self, seed: int, rounds: int, start: threading.Barrier) -> None:
         rng = random.Random(seed)
-        doings = [self.grade] * 5 + [self.write_late, self.sweep, self.cancel, self.retry] * 2 + [self.give_up]
+        doings = [self.grade] * 5 + [self.write_late, self.sweep, self.cancel, self.retry, self.retry_many] * 2
+        doings += [self.give_up, self.cancel_many]
         try:
             start.wait(60)
             for _ in range(rounds):
@@ -402,7 +423,7 @@ class Crowd:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_claimers_twins_late_writers_cancels_and_sweeps_at_once_leave_every_job_with_one_end(database, seed):
     tenant, queue = tenant_of_its_own(database), f"{uuid.uuid4().hex}.any.bulk"
-    crowd = Crowd(database, tenant, queue, submit(database, tenant, queue, 60))
+    crowd = Crowd(database, tenant, queue, [new_batch(database, tenant) for _ in range(3)])
     threads, start = [], threading.Barrier(6)
     for n in range(6):
         threads.append(threading.Thread(target=crowd.run, args=(100 * seed + n, 60, start)))
