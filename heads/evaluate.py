@@ -168,7 +168,8 @@ def show(rows: list[dict[str, Any]]) -> None:
     table = Table("measure", "goal", "measured", "reached")
     for each in rows:
         ends = [f"{sign} {end:g}" for sign, end in ((">=", each["least"]), ("<=", each["most"])) if end is not None]
-        table.add_row(each["measure"], " and ".join(ends), f"{each['value']:g}", "yes" if reached(each) else "NO")
+        told = "" if not ends else "yes" if reached(each) else "NO"
+        table.add_row(each["measure"], " and ".join(ends), f"{each['value']:g}", told)
     Console(width=110).print(table)
 
 

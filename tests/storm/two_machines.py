@@ -87,6 +87,7 @@ class Field:
     def __init__(self, folder: Path, far_workers: int = 2) -> None:
         self.home = Home(folder.resolve())
         self.home.prepare()
+        (self.home.path / "tmp").mkdir()
         postgres.make_cluster(self.home)
         self.hosts = Hosts(self.home.logs)
         self.ports = {name: free_port() for name in ("postgres", "valkey", "api", "postgres-tls", "valkey-tls")}
@@ -109,7 +110,8 @@ class Field:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("GRADELINE_")},
             **SLOW, "GRADELINE_MODEL": MODEL, "GRADELINE_HOME": str(self.home.path), "C_FORCE_ROOT": "1",
-            "PYTHONPATH": str(ROOT), "GRADELINE_HOST": NEAR_IP, "GRADELINE_PORT": str(ports["api"]),
+            "PYTHONPATH": str(ROOT), "TMPDIR": str(self.home.path / "tmp"),
+            "GRADELINE_HOST": NEAR_IP, "GRADELINE_PORT": str(ports["api"]),
             "DATABASE_URL": f"postgresql://gradeline:{password['postgres']}@{NEAR_IP}:{ports['postgres-tls']}/gradeline"
                             f"?sslmode=verify-full&sslrootcert={ca}",
             "REDIS_URL": f"rediss://:{password['valkey']}@{NEAR_IP}:{ports['valkey-tls']}/0?ssl_ca_certs={ca}",
