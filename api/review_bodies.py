@@ -36,7 +36,9 @@ class WantedBody(BaseModel):
     """What to hand out."""
 
     model_config = STRICT
-    rubric: ShortText | None = Field(None, description="only jobs of this rubric: a name, name@version or id")
+    rubric: ShortText | None = Field(
+        None, description="only jobs of this rubric: a name (all its versions), name@version or id"
+    )
 
 
 class LeaseRef(BaseModel):
@@ -78,6 +80,6 @@ class ChangeList(BaseModel):
 class QueueQuery(PageQuery):
     """A page of the queue."""
 
-    rubric: ShortText | None = Field(None, description="a name (its newest version), name@version or id")
+    rubric: ShortText | None = Field(None, description="a name (all its versions), name@version or id")
     limit: int = Field(50, ge=1, le=200)
     cursor: Annotated[str, StringConstraints(max_length=100)] | None = None

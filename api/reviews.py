@@ -31,7 +31,7 @@ from db import reviews
 from db.finding import JobView, find_job
 from db.review import Review
 from db.reviews import Decision, Lease
-from db.rubric import find_rubric
+from db.rubric import find_rubric, find_versions
 
 routes = APIBlueprint("reviews", __name__, url_prefix="/v1", abp_tags=[Tag(name="People")], abp_security=KEY)
 REVIEWING = ("review_job", "lease_next", "renew_lease", "release_lease")
@@ -88,8 +88,8 @@ def review_queue(query: QueueQuery) -> Response:
     """
     caller = allow("read")
     with services().database.session() as session:
-        rubric = _rubric_id(session, caller.tenant_id, query.rubric)
-        views, following = reviews.queue(session, caller.tenant_id, rubric, query.limit, query.cursor)
+        rubrics = _rubrics(session, caller.tenant_id, query.rubric)
+        views, following = reviews.queue(session, caller.tenant_id, rubrics, query.limit, query.cursor)
         return answer({"items": [job_body(view) for view in views], "next": following})
 
 
@@ -101,8 +101,8 @@ def lease_next(body: WantedBody) -> Response:
     """
     caller = allow("review")
     with services().database.session() as session:
-        rubric = _rubric_id(session, caller.tenant_id, body.rubric)
-        found = reviews.lease(session, caller.tenant_id, rubric, LEASE_S)
+        rubrics = _rubrics(session, caller.tenant_id, body.rubric)
+        found = reviews.lease(session, caller.tenant_id, rubrics, LEASE_S)
         job = job_body(find_job(session, caller.tenant_id, found.job_id)) if found else None
         return answer({"lease": _lease(found) if found else None, "job": job})
 
@@ -154,8 +154,12 @@ def _on_the_scales(view: JobView, body: NewReviewBody) -> None:
         raise InvalidRequest(f"scores.{wrong[0]['loc'][1]}: {wrong[0]['msg']}", wrong)
 
 
-def _rubric_id(session: Session, tenant_id: uuid.UUID, reference: str | None) -> uuid.UUID | None:
-    return find_rubric(session, tenant_id, reference).id if reference else None
+def _rubrics(session: Session, tenant_id: uuid.UUID, reference: str | None) -> list[uuid.UUID] | None:
+    """Which rubrics are meant, as in the list of jobs: a name means all its versions. RubricNotFound."""
+    if not reference:
+        return None
+    find_rubric(session, tenant_id, reference)
+    return find_versions(session, tenant_id, reference)
 
 
 def _lease(found: Lease) -> dict[str, Any]:

@@ -29,7 +29,7 @@ PLACE = ">d16s"
 # another, has it in hand, or has appealed against it; what was appealed against always stands for itself. Subqueries for a
 # value are looked up row by row: of EXISTS a planner might make a reading of all jobs.
 WAITS = f"""tenant_id = :tenant AND ({OPEN_REVIEW}) AND (leased_until IS NULL OR leased_until < clock_timestamp())
-    AND (CAST(:rubric AS uuid) IS NULL OR (SELECT rubric_id FROM job WHERE id = job_id) = :rubric)
+    AND (CAST(:versions AS uuid[]) IS NULL OR (SELECT rubric_id FROM job WHERE id = job_id) = ANY(:versions))
     AND (appealed_at IS NOT NULL OR (
         SELECT true FROM job mine JOIN job other ON other.submission_id = mine.submission_id
         JOIN result theirs ON theirs.job_id = other.id
@@ -152,26 +152,25 @@ def changes(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID, limit: in
 
 
 def queue(
-    session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID | None, limit: int, cursor: str | None
+    session: Session, tenant_id: uuid.UUID, rubrics: list[uuid.UUID] | None, limit: int, cursor: str | None
 ) -> tuple[list[JobView], str | None]:
     """A page of the jobs that nobody has reviewed or has in hand, those first that need it most. BadCursor.
 
     Of a submission that a rubric version has graded more than once, there is one job at most beside those of appeals.
     """
     need, job = _read(cursor) if cursor else (None, None)
-    values = {"tenant": tenant_id, "need": need, "job": job, "rubric": rubric_id, "limit": limit + 1}
+    values = {"tenant": tenant_id, "need": need, "job": job, "versions": rubrics, "limit": limit + 1}
     rows = session.execute(QUEUE, values).all()
     views = {view.job.id: view for view in find_jobs(session, [(tenant_id, row.job_id) for row in rows[:limit]])}
     last = rows[limit - 1] if len(rows) > limit else None
     return [views[row.job_id] for row in rows[:limit] if row.job_id in views], _make(last) if last else None
 
 
-def lease(session: Session, tenant_id: uuid.UUID, rubric_id: uuid.UUID | None, seconds: float) -> Lease | None:
+def lease(session: Session, tenant_id: uuid.UUID, rubrics: list[uuid.UUID] | None, seconds: float) -> Lease | None:
     """Hands out the job that needs a person most and that nobody has in hand; None when there is none."""
     made = uuid.uuid4()
-    row = session.execute(
-        LEASE, {"tenant": tenant_id, "rubric": rubric_id, "lease": made, "seconds": seconds}
-    ).first()  # fmt: skip
+    values = {"tenant": tenant_id, "versions": rubrics, "lease": made, "seconds": seconds}
+    row = session.execute(LEASE, values).first()
     return Lease(made, row.job_id, row.leased_until) if row else None
 
 

@@ -203,11 +203,11 @@ def test_a_list_of_appeals_is_read_in_as_many_statements_as_one(api, graded, app
     def statements(limit):
         with recorded(app.extensions["gradeline"].database.engine) as seen:
             assert len(api("GET", f"/v1/jobs?limit={limit}").json["items"]) == limit
-        return len(seen)
+        return sum("review" in statement for statement, _ in seen)  # dispatch goes on in its own thread meanwhile
 
     for _ in range(5):
         api("POST", f"/v1/jobs/{graded()}/appeal", json={"reason": "a"})
-    assert statements(5) == statements(1)
+    assert statements(5) == statements(1) == 1
 
 
 @pytest.fixture
@@ -305,6 +305,8 @@ def test_a_lease_may_be_of_one_rubric(api, graded):
     graded(result(degraded=True))
     mine = graded(result(rubric=["Structure"]), rubric="own")
     assert queue(api, "?rubric=own") == [mine]
+    api("POST", "/v1/rubrics", json=body)  # what an earlier version has graded waits for a person all the same
+    assert queue(api, "?rubric=own") == queue(api, "?rubric=own@1") == [mine] and queue(api, "?rubric=own@2") == []
     assert api("POST", "/v1/reviews/lease", json={"rubric": "own"}).json["job"]["id"] == mine
     assert api("POST", "/v1/reviews/lease", json={"rubric": "own"}).json == {"lease": None, "job": None}
     assert api("POST", "/v1/reviews/lease", json={"rubric": "none"}).json["code"] == "invalid_request"

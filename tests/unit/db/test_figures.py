@@ -14,8 +14,8 @@ from db.job import Job
 
 VALUES = {
     "most": 10, "shares": 10, "recent_s": 300.0, "recent": 10, "days": 7, "seen": 10, "inline": "inline-", "rubrics": 10,
-    "newest": 10, "tenant": uuid.UUID(int=1), "rate_s": 60.0, "limit": 10, "rubric": uuid.UUID(int=2), "need": 0.5,
-    "job": uuid.UUID(int=3), "lease": uuid.UUID(int=4), "seconds": 60.0,
+    "newest": 10, "tenant": uuid.UUID(int=1), "rate_s": 60.0, "limit": 10, "versions": [uuid.UUID(int=2)],
+    "need": 0.5, "job": uuid.UUID(int=3), "lease": uuid.UUID(int=4), "seconds": 60.0,
 }  # fmt: skip
 STATEMENTS = {
     name: statement
