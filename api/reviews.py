@@ -158,8 +158,7 @@ def _rubrics(session: Session, tenant_id: uuid.UUID, reference: str | None) -> l
     """Which rubrics are meant, as in the list of jobs: a name means all its versions. RubricNotFound."""
     if not reference:
         return None
-    find_rubric(session, tenant_id, reference)
-    return find_versions(session, tenant_id, reference)
+    return find_versions(session, tenant_id, reference) or [find_rubric(session, tenant_id, reference).id]
 
 
 def _lease(found: Lease) -> dict[str, Any]:

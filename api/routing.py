@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import uuid
 from typing import Any
 
@@ -15,6 +14,7 @@ from pydantic_core import to_json
 from api.errors import InvalidRequest
 from api.problems import Problem
 from api.services import Services
+from db.base import is_id
 from db.errors import GradelineError, JobNotFound
 
 KEY: list[dict[str, list[Any]]] = [{"key": []}]
@@ -59,7 +59,7 @@ def _number(written: str) -> float:
 
 def read_id(text: str, missing: GradelineError | None = None) -> uuid.UUID:
     """The id in an address. Anything that can't be one is a job (or what `missing` says) that does not exist."""
-    if not re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text):
+    if not is_id(text):
         raise missing or JobNotFound("there is no job with this id")
     return uuid.UUID(text)
 

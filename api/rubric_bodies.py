@@ -19,7 +19,8 @@ from pydantic import (
 
 from api.fields import BY_ITSELF, BY_NAME, Clean, NotBlank, ShortText
 from api.problems import PartProblem
-from db.rubric import INLINE, MEASURES, is_id
+from db.base import is_id
+from db.rubric import INLINE, MEASURES
 
 # Strict, because `true` is no number.
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, strict=True)]

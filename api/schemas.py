@@ -20,8 +20,9 @@ from api.fields import (
     Whole,
 )
 from api.rubric_bodies import WantedRubric
+from db.base import ID
 
-BATCH_ID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+BATCH_ID = f"^{ID}$"
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import uuid
@@ -35,6 +36,15 @@ class Base(DeclarativeBase):
         list[float]: ARRAY(DOUBLE_PRECISION),
         str: Text,
     }
+
+
+# As people and programs write ids: in one of the forms that uuid.UUID reads.
+ID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of an id."""
+    return re.fullmatch(ID, text) is not None
 
 
 def new_id() -> uuid.UUID:

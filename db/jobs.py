@@ -163,9 +163,7 @@ def count_failed(
     rubric: str | None = None,
 ) -> int:  # fmt: skip
     """How many jobs `retry_failed` would queue again."""
-    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code}
-    rubrics = find_versions(session, tenant_id, rubric) if rubric else None
-    return int(session.scalar(moves.COUNT_FAILED, {**values, "rubrics": rubrics}) or 0)
+    return int(session.scalar(moves.COUNT_FAILED, _failed(session, tenant_id, limit, batch_id, code, rubric)) or 0)
 
 
 def retry_failed(
@@ -176,10 +174,17 @@ def retry_failed(
 
     `rubric` as in a list of jobs (`db/finding.py`).
     """
-    values = {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code}
-    rubrics = find_versions(session, tenant_id, rubric) if rubric else None
-    rows = session.execute(moves.RETRY_FAILED, {**values, "rubrics": rubrics, "channel": MOVED})
+    which = _failed(session, tenant_id, limit, batch_id, code, rubric)
+    rows = session.execute(moves.RETRY_FAILED, {**which, "channel": MOVED})
     return {str(row.queue): int(row.jobs) for row in rows}
+
+
+def _failed(
+    session: Session, tenant_id: uuid.UUID, limit: int, batch_id: uuid.UUID | None, code: str | None, rubric: str | None
+) -> dict[str, Any]:
+    """Which failed jobs are meant, as `moves.FAILED` takes it."""
+    rubrics = find_versions(session, tenant_id, rubric) if rubric else None
+    return {"tenant": tenant_id, "limit": limit, "batch": batch_id, "code": code, "rubrics": rubrics}
 
 
 def owned(session: Session, tenant_id: uuid.UUID, job_id: uuid.UUID) -> Job:

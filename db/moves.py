@@ -197,7 +197,7 @@ WHERE id = :id AND tenant_id = :tenant AND state IN ('failed', 'cancelled') AND 
 RETURNING queue, pg_notify(:channel, concat_ws(',', id, batch_id))
 """)  # noqa: S608 - constants of this module
 
-FAILED = """SELECT id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
+FAILED = """SELECT id, batch_id FROM job WHERE tenant_id = :tenant AND state = 'failed' AND erased_at IS NULL
         AND (CAST(:batch AS uuid) IS NULL OR batch_id = :batch)
         AND (CAST(:code AS text) IS NULL OR error->>'code' = :code)
         AND (CAST(:rubrics AS uuid[]) IS NULL OR rubric_id = ANY(:rubrics))
@@ -209,7 +209,7 @@ RETRY_FAILED = text(f"""
 WITH mine AS (
     {FAILED} FOR UPDATE SKIP LOCKED
 ), told_before AS (
-    SELECT id FROM batch WHERE id IN (SELECT batch_id FROM job JOIN mine USING (id)) AND told_at IS NOT NULL
+    SELECT id FROM batch WHERE id IN (SELECT batch_id FROM mine) AND told_at IS NOT NULL
     ORDER BY id FOR NO KEY UPDATE
 ), moved AS (
     UPDATE job SET {AGAIN} FROM mine WHERE job.id = mine.id AND (SELECT count(*) FROM told_before) >= 0 -- these come first

@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKey, Select, UniqueConstraint, func, or_, select, 
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from db.base import Base, new_id
+from db.base import Base, is_id, new_id
 from db.errors import RubricNotFound
 
 DEFAULT_LEVELS = [
@@ -159,11 +159,6 @@ def find_rubric(session: Session, tenant_id: uuid.UUID, reference: str) -> Rubri
 def find_versions(session: Session, tenant_id: uuid.UUID, reference: str) -> list[uuid.UUID]:
     """Ids of the rubrics with an id, a `name@version` or a name (all of its versions); none when there are none."""
     return list(session.scalars(EVERY, _meant(tenant_id, reference)))
-
-
-def is_id(reference: str) -> bool:
-    """Whether a rubric is meant by its id."""
-    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", reference) is not None
 
 
 def _meant(tenant_id: uuid.UUID, reference: str) -> dict[str, Any]:

@@ -69,11 +69,11 @@ def advise(
 
     `words` are those that it does not say again. `noticed` is what `notice` has found in the text already.
     """
-    said = _said(text, words)
     codes = notice(Text(text), prompt, surface_row) if noticed is None else noticed
+    # All its words, repeats and all: counted only where a remark tells of them, because it takes time.
+    said = len(Text(text).words) if words < SHORT_WORDS or "too_long" in codes else words
     found = {
         "too_short": words < SHORT_WORDS,
-        "too_long": said > LONG_WORDS,
         "off_topic": words >= JUDGED_WORDS and _off_topic(prompt or "", on_topic),
         "unusual_for_calibration": unusual,
     }
@@ -85,17 +85,12 @@ def advise(
     ]
 
 
-def _said(text: str, words: int) -> int:
-    """All words of a text, repeats and all; counted only where that may be a remark, because it takes time."""
-    may_be_long = len(text) > 2 * LONG_WORDS  # a word is a letter and a blank at the least
-    return len(Text(text).words) if may_be_long or words < SHORT_WORDS else words
-
-
 def notice(text: Text, prompt: str | None, surface_row: NDArray[np.float64]) -> frozenset[str]:
     """The codes of what is seen in the text itself, without any model; time grows with length."""
     spoken, known = text.words[:READ_WORDS], text.known[:READ_WORDS]
     asked, language = prompt_text(prompt or ""), language_of(text)
     found = {
+        "too_long": len(text.words) > LONG_WORDS,
         "not_prose": _symbols(text),
         "not_english": language not in (None, ENGLISH, NONE),
         # The API has one code for both: letters that are no words, and words that are no sentences. The words of another

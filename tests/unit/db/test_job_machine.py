@@ -28,7 +28,6 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from db import jobs, window
-from db.batch import Batch
 from db.erasing import erase
 from db.errors import IllegalMove
 from db.job import FINAL, Attempt, Job, Result
@@ -74,14 +73,6 @@ def submit(
     with database.session() as session:
         rubric = default_rubric(session)
         return [jobs.submit(session, tenant, rubric, new).id for _ in range(count)]
-
-
-def new_batch(database: Database, tenant: uuid.UUID) -> uuid.UUID:
-    with database.session() as session:
-        made = Batch(tenant_id=tenant, rubric_id=default_rubric(session).id, total=20)
-        session.add(made)
-        session.flush()
-        return made.id
 
 
 def take(session: Session, queue: str, room: int) -> list[uuid.UUID]:
@@ -421,9 +412,10 @@ class Crowd:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_claimers_twins_late_writers_cancels_and_sweeps_at_once_leave_every_job_with_one_end(database, seed):
-    tenant, queue = tenant_of_its_own(database), f"{uuid.uuid4().hex}.any.bulk"
-    crowd = Crowd(database, tenant, queue, [new_batch(database, tenant) for _ in range(3)])
+def test_claimers_twins_late_writers_cancels_and_sweeps_at_once_leave_every_job_with_one_end(
+    database, tenant, queue, make_batch, seed
+):
+    crowd = Crowd(database, tenant, queue, [make_batch() for _ in range(3)])
     threads, start = [], threading.Barrier(6)
     for n in range(6):
         threads.append(threading.Thread(target=crowd.run, args=(100 * seed + n, 60, start)))
